@@ -1,0 +1,221 @@
+"""What the verdicts teach, in rows."""
+
+from typing import ClassVar
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+
+from feedback.domain.vocabulary import AlarmKind, CertificateMethod, CommentKind, LabelSource, RunState
+from policies.domain.vocabulary import Route
+from policies.models import PolicyVersion, Workflow
+from reviews.models import Decision, Ticket, new_id
+
+
+class Label(models.Model):
+    """The best known truth of a decision, from one source."""
+
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="labels")
+    source = models.CharField(max_length=16, choices=LabelSource)
+    ticket = models.ForeignKey(Ticket, models.PROTECT, null=True, related_name="labels")
+    ai_was_right = models.BooleanField()
+    right_action = models.CharField(max_length=80, blank=True)  # empty: known only that the AI's was wrong
+    flag_probability = models.DecimalField(max_digits=5, decimal_places=4)  # q, of the random sample
+    # π: 1 if reviewed anyway, q if only because it was flagged; null enters no estimate.
+    label_probability = models.DecimalField(max_digits=5, decimal_places=4, null=True)
+    # What estimates read of the decision, so that they need not join a million of them.
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="+")
+    action = models.CharField(max_length=80)
+    model_name = models.CharField(max_length=120)
+    model_version = models.CharField(max_length=120)
+    confidence = models.FloatField(null=True)
+    route = models.CharField(max_length=6, choices=Route)
+    flagged = models.BooleanField()
+    decided_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("decision", "source"), name="one_label_of_a_source"),
+            models.CheckConstraint(
+                condition=Q(label_probability__isnull=True) | Q(label_probability__gt=0, label_probability__lte=1),
+                name="a_label_probability_is_a_share",
+            ),
+        ]
+        indexes: ClassVar = [
+            models.Index("workflow", "action", "model_name", "model_version", name="labels_by_action_and_model"),
+            models.Index("workflow", F("decided_at").desc(), name="newest_labels"),
+        ]
+
+
+class Tally(models.Model):
+    """Decided tickets, or automatic approvals, counted by day: insights read these, never the decisions."""
+
+    day = models.DateField()
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="+")
+    action = models.CharField(max_length=80)
+    model_name = models.CharField(max_length=120)
+    model_version = models.CharField(max_length=120)
+    prompt_digest = models.CharField(max_length=120, blank=True)
+    policy_version = models.PositiveIntegerField(default=0)  # its number; 0 where none judged
+    route = models.CharField(max_length=6, choices=Route)
+    ticket_kind = models.CharField(max_length=16, blank=True)  # empty: nobody was asked
+    band = models.PositiveSmallIntegerField(null=True)  # confidence in tenths, 0 to 9; null: none
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    verdict = models.CharField(max_length=8, blank=True)
+    flagged = models.BooleanField(default=False)
+    count = models.PositiveIntegerField(default=0)
+    seconds = models.FloatField(default=0)  # from shown to decided, summed
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=(
+                    "day",
+                    "workflow",
+                    "action",
+                    "model_name",
+                    "model_version",
+                    "prompt_digest",
+                    "policy_version",
+                    "route",
+                    "ticket_kind",
+                    "band",
+                    "reviewer",
+                    "verdict",
+                    "flagged",
+                ),
+                name="one_tally_of_a_kind",
+                nulls_distinct=False,
+            ),
+        ]
+        indexes: ClassVar = [models.Index("workflow", "day", name="tallies_by_day")]
+
+
+class ReasonTally(models.Model):
+    """Decided gates counted by reason, apart, since a decision has several."""
+
+    day = models.DateField()
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="+")
+    action = models.CharField(max_length=80)
+    reason = models.CharField(max_length=24)
+    verdict = models.CharField(max_length=8)
+    count = models.PositiveIntegerField(default=0)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("day", "workflow", "action", "reason", "verdict"), name="one_reason_tally_of_a_kind"
+            ),
+        ]
+        indexes: ClassVar = [models.Index("workflow", "day", name="reason_tallies_by_day")]
+
+
+class Collected(models.Model):
+    """That a decision (or one of its tickets) was counted into tallies and labels: once."""
+
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
+    ticket = models.ForeignKey(Ticket, models.PROTECT, null=True, related_name="+")
+    at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("decision", "ticket"), name="collected_once", nulls_distinct=False),
+        ]
+
+
+class Certificate(models.Model):
+    """Evidence for a threshold."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="certificates")
+    action = models.CharField(max_length=80, blank=True)  # empty: the default row, all actions pooled
+    model_name = models.CharField(max_length=120, blank=True)  # empty: any
+    model_version = models.CharField(max_length=120, blank=True)
+    method = models.CharField(max_length=16, choices=CertificateMethod)
+    alpha = models.FloatField()
+    delta = models.FloatField()
+    n = models.PositiveIntegerField()
+    errors = models.PositiveIntegerField()
+    bound = models.FloatField()  # upper bound of the error rate that the evidence supports
+    threshold = models.FloatField()
+    detail = models.JSONField(default=dict)  # the grid, the starts
+    data_digest = models.CharField(max_length=71)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+    withdrawn_at = models.DateTimeField(null=True, blank=True)
+    withdrawn_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        indexes: ClassVar = [models.Index("workflow", "action", name="certificates_by_action")]
+
+
+class Alarm(models.Model):
+    """Something that people must look at: what, when, and the evidence."""
+
+    kind = models.CharField(max_length=20, choices=AlarmKind)
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="alarms")
+    action = models.CharField(max_length=80, blank=True)
+    message = models.TextField()
+    evidence = models.JSONField(default=dict)
+    raised_at = models.DateTimeField()
+    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("kind", "workflow", "action"), condition=Q(closed_at__isnull=True), name="one_open_alarm"
+            ),
+        ]
+
+
+class KnownAnswer(models.Model):
+    """The truth of a seeded decision."""
+
+    decision = models.OneToOneField(Decision, models.PROTECT, primary_key=True, related_name="known_answer")
+    right_action = models.CharField(max_length=80)
+    ai_is_right = models.BooleanField()
+    evidence = models.CharField(max_length=300, blank=True)
+
+
+class Comment(models.Model):
+    """On a decision, also after it settled. Exported with it."""
+
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="comments")
+    author = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    kind = models.CharField(max_length=12, choices=CommentKind, default=CommentKind.NOTE)
+    text = models.TextField()
+    suggested_answer = models.TextField(blank=True)
+    at = models.DateTimeField()
+
+
+class Run(models.Model):
+    """A long piece of work in resumable chunks."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    state = models.CharField(max_length=8, choices=RunState, default=RunState.WAITING)
+    requested_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    requested_at = models.DateTimeField()
+    finished_at = models.DateTimeField(null=True)
+    total = models.PositiveIntegerField(default=0)
+    done = models.PositiveIntegerField(default=0)
+    error = models.TextField(blank=True)
+    inputs = models.JSONField(default=dict)
+    result = models.JSONField(null=True)
+
+    class Meta:
+        abstract = True
+
+
+class Backtest(Run):
+    """A draft replayed over past decisions."""
+
+    version = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="backtests")
+    digest = models.CharField(max_length=71)  # of exactly the draft that was replayed
+
+
+class Export(Run):
+    """Training data, or the log, in a file."""
+
+    workflow = models.ForeignKey(Workflow, models.PROTECT, null=True, related_name="exports")
+    path = models.CharField(max_length=300, blank=True)

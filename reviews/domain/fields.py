@@ -1,0 +1,165 @@
+"""A payload as a person reads it: one field after another, none left out.
+
+`fields_of` walks the stored JSON and says for every place in it how it is shown. Where the action's layout says
+nothing, the shape of the value decides, so that a payload nobody planned for is still shown whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+from policies.domain.vocabulary import Layout
+
+# Text past this length, or with line ends, is read as a block; anything shorter as a fact beside its name.
+LONGEST_FACT: Final = 120
+# What a page can still show, and a person still read, in one piece. Past it nothing is approved with one key.
+MOST_CHARACTERS: Final = 100_000
+MOST_FIELDS: Final = 400
+
+_BLOCKS: Final = frozenset(
+    {Layout.MESSAGE, Layout.MARKDOWN, Layout.TABLE, Layout.CODE, Layout.DIFF, Layout.IMAGE, Layout.LINK}
+)
+
+
+class NoSuchField(LookupError):
+    """A JSON Pointer leads nowhere in the document."""
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """One place in a payload: where it is, what it is called, how it is shown."""
+
+    pointer: str  # RFC 6901
+    label: str
+    layout: str  # a member of policies.domain.vocabulary.Layout
+    value: object
+    editable: bool = False
+
+    @property
+    def is_block(self) -> bool:
+        """Read as a block of its own, not as a fact beside its name."""
+        if self.layout in _BLOCKS:
+            return True
+        return isinstance(self.value, str) and (len(self.value) > LONGEST_FACT or "\n" in self.value)
+
+    @property
+    def text(self) -> str:
+        """The value as text: strings as they are, everything else as JSON writes it."""
+        return text_of(self.value)
+
+    @property
+    def name(self) -> str:
+        """A form's name for it."""
+        return f"field:{self.pointer}"
+
+
+def text_of(value: object) -> str:
+    """A JSON value as a person reads it: strings bare, structures indented."""
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False, indent=2 if isinstance(value, dict | list) else None)
+
+
+def fields_of(payload: object, *, layout: Mapping[str, str], editable: Collection[str] = ()) -> tuple[Field, ...]:
+    """Every field of `payload`, blocks first, in the order of the payload; `layout` and `editable` by JSON Pointer."""
+    found = list(_walk(payload, "", (), layout=layout, editable=editable))
+    return tuple(sorted(found, key=lambda field: not field.is_block))
+
+
+def shown_whole(payload: object) -> bool:
+    """False for what is too much for one page: it can't be approved with one key."""
+    characters = fields = 0
+    waiting: list[object] = [payload]
+    while waiting:
+        value = waiting.pop()
+        fields += 1
+        if isinstance(value, Mapping):
+            waiting.extend(value.values())
+            characters += sum(len(str(key)) for key in value)
+        elif isinstance(value, list):
+            waiting.extend(value)
+        else:
+            characters += len(value) if isinstance(value, str) else 8
+        if characters > MOST_CHARACTERS or fields > MOST_FIELDS:
+            return False
+    return True
+
+
+def value_at(document: object, pointer: str) -> object:
+    """The value that a JSON Pointer (RFC 6901) names. Raises NoSuchField."""
+    value = document
+    for step in _steps(pointer):
+        if isinstance(value, Mapping) and step in value:
+            value = value[step]
+        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
+            value = value[int(step)]
+        else:
+            raise NoSuchField(pointer)
+    return value
+
+
+def with_value(document: object, pointer: str, value: object) -> object:
+    """A copy of `document` in which `pointer` holds `value`. Raises NoSuchField when its parent does not exist."""
+    steps = _steps(pointer)
+    return _placed(document, steps, value, pointer) if steps else value
+
+
+def _placed(document: object, steps: list[str], value: object, pointer: str) -> object:
+    step, rest = steps[0], steps[1:]
+    if isinstance(document, Mapping):
+        if rest and step not in document:
+            raise NoSuchField(pointer)
+        return {**document, step: _placed(document[step], rest, value, pointer) if rest else value}
+    if isinstance(document, list) and step.isdecimal() and int(step) < len(document):
+        place = int(step)
+        placed = _placed(document[place], rest, value, pointer) if rest else value
+        return [*document[:place], placed, *document[place + 1 :]]
+    raise NoSuchField(pointer)
+
+
+def _steps(pointer: str) -> list[str]:
+    if not pointer:
+        return []
+    if not pointer.startswith("/"):
+        raise NoSuchField(pointer)
+    return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
+
+
+def _walk(
+    value: object, pointer: str, names: tuple[str, ...], *, layout: Mapping[str, str], editable: Collection[str]
+) -> list[Field]:
+    chosen = layout.get(pointer)
+    if chosen not in Layout.values:
+        chosen = None
+    if chosen is None and isinstance(value, Mapping) and value:
+        return [
+            field
+            for key, member in value.items()
+            for field in _walk(
+                member,
+                f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}",
+                (*names, key),
+                layout=layout,
+                editable=editable,
+            )
+        ]
+    label = " › ".join(_humane(name) for name in names) or "Value"
+    return [Field(pointer, label, chosen or _fitting(value), value, pointer in editable)]
+
+
+def _fitting(value: object) -> str:
+    if isinstance(value, list) and value and all(isinstance(item, Mapping) for item in value):
+        flat = all(not isinstance(cell, Mapping | list) for item in value for cell in item.values())
+        return Layout.TABLE if flat else Layout.CODE
+    return Layout.CODE if isinstance(value, Mapping | list) and value else Layout.TEXT
+
+
+def _humane(name: str) -> str:
+    """`card_ending` is read as “Card ending”; names that aren't words (PAY_0) stay as they are."""
+    if not name.replace("_", "").isalpha() or name.isupper():
+        return name
+    words = name.replace("_", " ").strip()
+    return words[:1].upper() + words[1:]

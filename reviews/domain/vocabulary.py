@@ -1,0 +1,194 @@
+"""The words of decisions, tickets and outcomes, each in one place. A comment says when a member holds."""
+
+from django.db.models import TextChoices
+
+
+class TicketKind(TextChoices):
+    """What a ticket asks for."""
+
+    GATE = "gate", "Gate"  # the action waits for the verdict
+    AUDIT = "audit", "Audit"  # the action ran; we check
+    SECOND_OPINION = "second_opinion", "Second opinion"  # decided once; another person answers blind
+    KNOWN_ANSWER = "known_answer", "Known answer"  # the truth is known; the reviewer is measured
+
+
+class TicketState(TextChoices):
+    """Where a ticket stands. Moves stand in lifecycle.py and nowhere else."""
+
+    OPEN = "open", "Open"  # anybody of the group may take it
+    CLAIMED = "claimed", "Claimed"  # one reviewer holds a lease on it
+    WAITING = "waiting", "Waiting for an answer"  # a question went upstream; its clock stands still
+    DISPUTED = "disputed", "Disputed"  # verdicts differ; the escalation group's is final
+    DECIDED = "decided", "Decided"  # all verdicts are in; the hold runs
+    SETTLED = "settled", "Settled"  # final: the verdict counts
+    WITHDRAWN = "withdrawn", "Withdrawn"  # final: upstream cancelled
+    EXPIRED = "expired", "Expired"  # final: the decision's deadline passed; do not act
+
+
+UNFINISHED = (
+    TicketState.OPEN,
+    TicketState.CLAIMED,
+    TicketState.WAITING,
+    TicketState.DISPUTED,
+    TicketState.DECIDED,
+)
+UNDECIDED = (TicketState.OPEN, TicketState.CLAIMED, TicketState.WAITING, TicketState.DISPUTED)
+FINAL = (TicketState.SETTLED, TicketState.WITHDRAWN, TicketState.EXPIRED)
+
+
+class TicketEvent(TextChoices):
+    """What can happen to a ticket."""
+
+    TAKE = "take", "Taken"
+    RELEASE = "release", "Released"
+    LAPSE = "lapse", "Lease over"
+    SKIP = "skip", "Skipped"
+    ASK = "ask", "Asked upstream"
+    ANSWER = "answer", "Answered"
+    ESCALATE = "escalate", "Escalated"
+    VERDICT_MORE = "verdict_more", "Verdict, more needed"
+    VERDICT_DISAGREES = "verdict_disagrees", "Verdict, disagreeing"
+    VERDICT_FINAL = "verdict_final", "Final verdict"
+    UNDO = "undo", "Undone"
+    HOLD_OVER = "hold_over", "Hold over"
+    CANCEL = "cancel", "Cancelled by upstream"
+    DEADLINE = "deadline", "Deadline passed"
+    FALL_DUE = "fall_due", "Due"
+
+
+class OutcomeKind(TextChoices):
+    """The binding answer. Only the first three say that something may run."""
+
+    APPROVED = "approved", "Approved"
+    EDITED = "edited", "Edited"
+    OVERRIDDEN = "overridden", "Overridden"
+    REJECTED = "rejected", "Rejected"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
+MAY_RUN = (OutcomeKind.APPROVED, OutcomeKind.EDITED, OutcomeKind.OVERRIDDEN)
+
+
+class OutcomeMethod(TextChoices):
+    """Who gave the answer."""
+
+    AUTO = "auto", "The policy"
+    HUMAN = "human", "A person"
+    SYSTEM = "system", "The system"  # cancelled or expired: never an approval
+
+
+class DecisionStatus(TextChoices):
+    """What upstream reads; derived from ticket and outcome, never stored."""
+
+    RECEIVED = "received", "Received"  # in an intake, not yet judged
+    PENDING_REVIEW = "pending_review", "Waits for a person"
+    ASKED = "asked", "A question waits for upstream"
+    DECIDED = "decided", "Decided, within the hold"
+    APPROVED = "approved", "Approved"
+    EDITED = "edited", "Edited"
+    OVERRIDDEN = "overridden", "Overridden"
+    REJECTED = "rejected", "Rejected"
+    CANCELLED = "cancelled", "Cancelled"
+    EXPIRED = "expired", "Expired"
+
+
+class EventKind(TextChoices):
+    """What the log records."""
+
+    DECISION_SUBMITTED = "decision.submitted", "Decision submitted"
+    DECISION_CANCELLED = "decision.cancelled", "Decision cancelled"
+    DECISION_PURGED = "decision.purged", "Content purged"
+    TICKET_OPENED = "ticket.opened", "Ticket opened"
+    TICKET_CLAIMED = "ticket.claimed", "Ticket claimed"
+    TICKET_RELEASED = "ticket.released", "Claim ended"
+    TICKET_SKIPPED = "ticket.skipped", "Ticket skipped"
+    TICKET_ESCALATED = "ticket.escalated", "Ticket escalated"
+    TICKET_REMINDED = "ticket.reminded", "Reminder sent"
+    TICKET_MOVED = "ticket.moved", "Ticket moved"
+    TICKET_SETTLED = "ticket.settled", "Ticket settled"
+    TICKET_EXPIRED = "ticket.expired", "Ticket expired"
+    TICKET_WITHDRAWN = "ticket.withdrawn", "Ticket withdrawn"
+    QUESTION_ASKED = "question.asked", "Question asked"
+    QUESTION_ANSWERED = "question.answered", "Question answered"
+    VERDICT_GIVEN = "verdict.given", "Verdict given"
+    VERDICT_UNDONE = "verdict.undone", "Verdict undone"
+    OUTCOME_SETTLED = "outcome.settled", "Outcome settled"
+    AUDIT_DISAGREED = "audit.disagreed", "Audit disagreed"
+    TRUTH_REPORTED = "truth.reported", "Truth reported"
+    EXECUTION_REPORTED = "execution.reported", "Execution reported"
+    PERMIT_ISSUED = "permit.issued", "Permit issued"
+    PERMIT_REDEEMED = "permit.redeemed", "Permit redeemed"
+    POLICY_CHANGED = "policy.changed", "Policy changed"
+    ALARM_RAISED = "alarm.raised", "Alarm raised"
+    COMMENT_ADDED = "comment.added", "Comment added"
+    EXPORTED = "exported", "Exported"
+
+
+class WebhookType(TextChoices):
+    """What upstream is told."""
+
+    DECISION_PENDING = "decision.pending", "Waits for a person"
+    DECISION_SETTLED = "decision.settled", "Settled"
+    DECISION_ASKED = "decision.asked", "A reviewer asks"
+    DECISION_AUDIT_DISAGREED = "decision.audit_disagreed", "An audit disagreed"
+    POLICY_PUBLISHED = "policy.published", "Policy published"
+    AUTONOMY_WITHDRAWN = "autonomy.withdrawn", "Autonomy withdrawn"
+    ALARM_RAISED = "alarm.raised", "Alarm raised"
+
+
+class DeliveryState(TextChoices):
+    """Where a delivery in the outbox stands."""
+
+    WAITING = "waiting", "Waiting"
+    DELIVERED = "delivered", "Delivered"
+    DEAD = "dead", "Given up"  # visible, and can be replayed
+
+
+class IntakeKind(TextChoices):
+    """How an intake arrived."""
+
+    SINGLE = "single", "One decision, answered later"
+    BATCH = "batch", "Lines of a batch"
+
+
+class LineState(TextChoices):
+    """What became of one line of an intake."""
+
+    RECEIVED = "received", "Received"
+    CREATED = "created", "Created"
+    REPLAYED = "replayed", "Already known"
+    REFUSED = "refused", "Refused"
+
+
+class Scope(TextChoices):
+    """What an API key may do."""
+
+    DECISIONS_WRITE = "decisions:write", "Submit, cancel and answer"
+    DECISIONS_READ = "decisions:read", "Read decisions and events"
+    INSIGHTS_READ = "insights:read", "Read insights"
+    PERMITS_ISSUE = "permits:issue", "Fetch permits"
+    PERMITS_REDEEM = "permits:redeem", "Redeem permits, report executions"
+    TRUTH_WRITE = "truth:write", "Report what turned out to be right"
+
+
+class RejectReason(TextChoices):
+    """Why a person did not approve. Digits 1 to 9 pick one, in this order."""
+
+    WRONG_ACTION = "wrong_action", "Wrong action"
+    WRONG_FACTS = "wrong_facts", "Facts are wrong"
+    MISSING_CONTEXT = "missing_context", "Not enough to go on"
+    AGAINST_POLICY = "against_policy", "Against our rules"
+    WRONG_AMOUNT = "wrong_amount", "Wrong amount"
+    WRONG_TONE = "wrong_tone", "Wrong tone or wording"
+    UNSAFE = "unsafe", "Harmful or unsafe"
+    DUPLICATE = "duplicate", "Already done"
+    OTHER = "other", "Something else"
+
+
+class Theme(TextChoices):
+    """How a reviewer wants the pages."""
+
+    SYSTEM = "system", "As the system says"
+    LIGHT = "light", "Light"
+    DARK = "dark", "Dark"

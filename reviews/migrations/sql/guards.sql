@@ -1,0 +1,114 @@
+-- What the database refuses by itself. Triggers guard against accidents, the grants against the application.
+
+-- Rows that are written once. The purge, a function of the owner's, is the one change let through: it empties content
+-- columns of a decision past its retention, and of its verdicts and outcome.
+CREATE FUNCTION guard_decision() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.purged_at IS NOT NULL AND OLD.purged_at IS NULL
+       AND NEW.payload IS NULL AND NEW.alternatives IS NULL AND NEW.reasoning IS NULL AND NEW.context IS NULL
+       AND NEW.subject_label IS NULL AND NEW.subject_url IS NULL AND NEW.requested_by IS NULL AND NEW.run IS NULL
+       AND NEW.salt IS NULL
+       AND to_jsonb(NEW) - ARRAY['payload', 'alternatives', 'reasoning', 'context', 'subject_label', 'subject_url',
+                                 'requested_by', 'run', 'salt', 'purged_at']
+         = to_jsonb(OLD) - ARRAY['payload', 'alternatives', 'reasoning', 'context', 'subject_label', 'subject_url',
+                                 'requested_by', 'run', 'salt', 'purged_at']
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'decisions are never changed' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE FUNCTION guard_verdict() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.voided_at IS NULL AND NEW.voided_at IS NOT NULL
+       AND NEW.voided_at <= OLD.effective_at
+       AND to_jsonb(NEW) - 'voided_at' = to_jsonb(OLD) - 'voided_at'
+    THEN
+        RETURN NEW;
+    END IF;
+    IF TG_OP = 'UPDATE' AND NEW.payload IS NULL AND NEW.note IS NULL
+       AND to_jsonb(NEW) - ARRAY['payload', 'note'] = to_jsonb(OLD) - ARRAY['payload', 'note']
+       AND EXISTS (SELECT 1 FROM reviews_ticket t JOIN reviews_decision d ON d.id = t.decision_id
+                    WHERE t.id = OLD.ticket_id AND d.purged_at IS NOT NULL)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'verdicts are never changed, but voided within the hold'
+        USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE FUNCTION guard_outcome() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.payload IS NULL
+       AND to_jsonb(NEW) - 'payload' = to_jsonb(OLD) - 'payload'
+       AND EXISTS (SELECT 1 FROM reviews_decision d WHERE d.id = OLD.decision_id AND d.purged_at IS NOT NULL)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'outcomes are never changed' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_decision
+    FOR EACH ROW EXECUTE FUNCTION guard_decision();
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_verdict
+    FOR EACH ROW EXECUTE FUNCTION guard_verdict();
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_outcome
+    FOR EACH ROW EXECUTE FUNCTION guard_outcome();
+
+-- Nobody decides what they asked for themselves, whatever the code forgot.
+CREATE FUNCTION refuse_requester() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT 1 FROM reviews_ticket t JOIN reviews_decision d ON d.id = t.decision_id
+                WHERE t.id = NEW.ticket_id AND d.requester_id = NEW.reviewer_id)
+    THEN
+        RAISE EXCEPTION 'the requester of a decision gives no verdict on it'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER never_by_the_requester BEFORE INSERT ON reviews_verdict
+    FOR EACH ROW EXECUTE FUNCTION refuse_requester();
+
+DO $$
+DECLARE
+    name text;
+BEGIN
+    FOREACH name IN ARRAY ARRAY['redemption', 'execution', 'truth', 'shadowassessment', 'event', 'leaf', 'checkpoint']
+    LOOP
+        EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON %I
+                        FOR EACH ROW EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
+    END LOOP;
+    FOREACH name IN ARRAY ARRAY['decision', 'verdict', 'outcome', 'redemption', 'execution', 'truth',
+                                'shadowassessment', 'event', 'leaf', 'checkpoint']
+    LOOP
+        EXECUTE format('CREATE TRIGGER never_emptied BEFORE TRUNCATE ON %I
+                        FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
+        EXECUTE format('REVOKE UPDATE, DELETE, TRUNCATE ON %I FROM %(app_role)s', 'reviews_' || name);
+    END LOOP;
+END $$;
+GRANT UPDATE (voided_at) ON reviews_verdict TO %(app_role)s;
+
+-- The purge of one decision's content, after retention. Hashes and salted commitments stay.
+CREATE FUNCTION purge_decision(decision uuid) RETURNS boolean
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+    UPDATE reviews_decision d
+       SET payload = NULL, alternatives = NULL, reasoning = NULL, context = NULL, subject_label = NULL,
+           subject_url = NULL, requested_by = NULL, run = NULL, salt = NULL, purged_at = now()
+      FROM policies_workflow w
+     WHERE d.id = decision AND d.purged_at IS NULL AND w.id = d.workflow_id
+       AND d.received_at < now() - make_interval(days => w.retention_days)
+       AND NOT EXISTS (SELECT 1 FROM reviews_ticket t WHERE t.decision_id = d.id
+                        AND t.state NOT IN ('settled', 'withdrawn', 'expired'));
+    IF NOT FOUND THEN
+        RETURN false;
+    END IF;
+    UPDATE reviews_verdict v SET payload = NULL, note = NULL
+      FROM reviews_ticket t WHERE t.id = v.ticket_id AND t.decision_id = decision;
+    UPDATE reviews_outcome SET payload = NULL WHERE decision_id = decision;
+    UPDATE reviews_question q SET text = NULL, answer = NULL, answer_context = NULL
+      FROM reviews_ticket t WHERE t.id = q.ticket_id AND t.decision_id = decision;
+    RETURN true;
+END $$;
+REVOKE ALL ON FUNCTION purge_decision(uuid) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION purge_decision(uuid) TO %(app_role)s;
