@@ -1,0 +1,320 @@
+"""Every setting, in one file. Whatever differs between installations comes from the environment, through env.py.
+
+docs/operations.md explains each variable; a test compares the two.
+"""
+
+from datetime import timedelta
+from typing import Any
+
+import structlog
+from csp.constants import NONE, SELF
+
+from config import env
+
+BASE_DIR = env.BASE_DIR
+VAR_DIR = env.var_dir()
+
+SECRET_KEY = env.text("SECRET_KEY")
+DEBUG = env.flag("DEBUG", default=False)
+ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", "localhost,127.0.0.1,[::1]")
+PUBLIC_URL = env.text("PUBLIC_URL", "http://localhost:8000").rstrip("/")
+HTTPS = PUBLIC_URL.startswith("https://")
+
+# --- What the product is set to ------------------------------------------------------------------------------------
+
+# Key of the audit draw: whoever knows it can foretell which automatic approvals are looked at.
+COUNTERSIGN_AUDIT_KEY = env.text("COUNTERSIGN_AUDIT_KEY")
+# Webhooks to this machine: for development and the demo only.
+ALLOW_LOOPBACK_WEBHOOKS = env.flag("ALLOW_LOOPBACK_WEBHOOKS", default=False)
+# A verdict sooner than this after its ticket was shown is refused. Below the page's own 0.4 s.
+MIN_SECONDS_BEFORE_VERDICT = env.number("MIN_SECONDS_BEFORE_VERDICT", "0.3")
+# Evidence that nobody has assessed for so long supports no automatic approval.
+EVIDENCE_MAX_AGE_SECONDS = env.whole("EVIDENCE_MAX_AGE_SECONDS", 600, least=1)
+# A claim lasts so long without a heartbeat of its page, and so long at most with them.
+CLAIM_LEASE_SECONDS = env.whole("CLAIM_LEASE_SECONDS", 300, least=1)
+CLAIM_MAX_SECONDS = env.whole("CLAIM_MAX_SECONDS", 1800, least=1)
+# Publishing a policy takes a second admin.
+POLICY_TWO_ADMINS = env.flag("POLICY_TWO_ADMINS", default=False)
+# Reviewers and admins must have confirmed a one-time password. Off in the embedded first run.
+REQUIRE_OTP = env.flag("REQUIRE_OTP", default=False)
+
+# --- Django --------------------------------------------------------------------------------------------------------
+
+INSTALLED_APPS = [
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "django.contrib.postgres",
+    "django_htmx",
+    "template_partials",
+    "simple_history",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "axes",
+    "csp",
+    "django_otp",
+    "django_otp.plugins.otp_totp",
+    "django_otp.plugins.otp_static",
+    "django_structlog",
+    "config",
+    "policies",
+    "reviews",
+    "feedback",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django_structlog.middlewares.RequestMiddleware",
+    "config.rest.ProblemMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "config.sessions.SessionLimits",
+    "django_otp.middleware.OTPMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "csp.middleware.CSPMiddleware",
+    "django_htmx.middleware.HtmxMiddleware",
+    "simple_history.middleware.HistoryRequestMiddleware",
+    "axes.middleware.AxesMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+WSGI_APPLICATION = "config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "DIRS": [BASE_DIR / "templates"],
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    },
+]
+
+LANGUAGE_CODE = "en"
+TIME_ZONE = "UTC"
+USE_TZ = True
+USE_I18N = False
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- Database: the application role in `default`, the migrating role in `owner` -------------------------------------
+
+# With 0, each thread keeps a connection of its own; the web processes share a pool of so many.
+DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 0)
+DATABASE_STATEMENT_TIMEOUT_MS = env.whole("DATABASE_STATEMENT_TIMEOUT_MS", 5_000)
+
+
+def database(name: str, *, statement_timeout_ms: int, pool_size: int) -> dict[str, Any]:
+    parts = env.database(name)
+    limits = {
+        "statement_timeout": statement_timeout_ms,
+        "idle_in_transaction_session_timeout": 30_000,
+        "synchronous_commit": "on",
+    }
+    known = {key: parts.pop(key, "") for key in ("dbname", "user", "password", "host", "port", "options")}
+    return {
+        "ENGINE": "django.db.backends.postgresql",
+        "NAME": known["dbname"],
+        "USER": known["user"],
+        "PASSWORD": known["password"],
+        "HOST": known["host"],
+        "PORT": known["port"],
+        "CONN_MAX_AGE": 0 if pool_size else 60,
+        "CONN_HEALTH_CHECKS": True,
+        "OPTIONS": {
+            **parts,
+            "application_name": "countersign",
+            "connect_timeout": 5,
+            "server_side_binding": True,
+            "options": " ".join([known["options"], *(f"-c {key}={value}" for key, value in limits.items())]).strip(),
+            **({"pool": {"min_size": 1, "max_size": pool_size, "timeout": 3}} if pool_size else {}),
+        },
+    }
+
+
+DATABASES = {
+    "default": database(
+        "DATABASE_URL", statement_timeout_ms=DATABASE_STATEMENT_TIMEOUT_MS, pool_size=DATABASE_POOL_SIZE
+    ),
+}
+# Only what migrates needs the owner; web, worker and sweeper are better off without its password.
+if env.given("DATABASE_OWNER_URL"):
+    DATABASES["owner"] = database("DATABASE_OWNER_URL", statement_timeout_ms=0, pool_size=0)
+
+CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
+
+# --- Celery: bells, never the only copy of anything ----------------------------------------------------------------
+
+CELERY_BROKER_URL = env.text("REDIS_URL")
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_BROKER_CONNECTION_MAX_RETRIES = None
+CELERY_BROKER_TRANSPORT_OPTIONS = {
+    "socket_timeout": 1,
+    "socket_connect_timeout": 1,
+    "max_retries": 0,
+    "visibility_timeout": 3600,
+}
+CELERY_TASK_PUBLISH_RETRY = False
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_TASK_REJECT_ON_WORKER_LOST = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_WORKER_CANCEL_LONG_RUNNING_TASKS_ON_CONNECTION_LOSS = False
+CELERY_TASK_SERIALIZER = "json"
+CELERY_ACCEPT_CONTENT = ["json"]
+CELERY_TASK_DEFAULT_QUEUE = "countersign"
+CELERY_TIMEZONE = "UTC"
+
+# --- People: log-in, sessions, cookies -----------------------------------------------------------------------------
+
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+AUTH_PASSWORD_VALIDATORS = [
+    {
+        "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",
+        "OPTIONS": {"min_length": 12},
+    },
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+]
+LOGIN_URL = "login"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = "login"
+
+AXES_HANDLER = "axes.handlers.database.AxesDatabaseHandler"
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=15)
+# By name and address together: nobody locks a colleague out from elsewhere, nor a whole office with one bad name.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_RESET_ON_SUCCESS = True
+AXES_VERBOSE = False
+
+SESSION_IDLE_SECONDS = env.whole("SESSION_IDLE_SECONDS", 30 * 60, least=60)
+SESSION_COOKIE_AGE = env.whole("SESSION_MAX_SECONDS", 12 * 60 * 60, least=60)
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+SESSION_COOKIE_HTTPONLY = CSRF_COOKIE_HTTPONLY = True
+SESSION_COOKIE_SAMESITE = CSRF_COOKIE_SAMESITE = "Lax"
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+SECURE_SSL_REDIRECT = HTTPS and env.flag("HTTPS_REDIRECT", default=True)
+SECURE_REDIRECT_EXEMPT = [r"^healthz$", r"^readyz$", r"^metrics$"]
+SECURE_HSTS_SECONDS = env.whole("HSTS_SECONDS", 31_536_000) if HTTPS else 0
+SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
+SECURE_REFERRER_POLICY = "same-origin"
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https") if env.flag("BEHIND_PROXY", default=False) else None
+X_FRAME_OPTIONS = "DENY"
+
+CONTENT_SECURITY_POLICY = {
+    "DIRECTIVES": {
+        "default-src": [NONE],
+        "script-src": [SELF],
+        "style-src": [SELF],
+        "img-src": [SELF],
+        "font-src": [SELF],
+        "connect-src": [SELF],
+        "form-action": [SELF],
+        "base-uri": [NONE],
+        "frame-ancestors": [NONE],
+    },
+}
+
+# --- API -----------------------------------------------------------------------------------------------------------
+
+DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
+API_MAX_BODY_BYTES = 1024 * 1024
+BATCH_MAX_BODY_BYTES = 64 * 1024 * 1024
+REST_FRAMEWORK = {
+    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_PARSER_CLASSES": ["config.rest.StrictJSONParser"],
+    "DEFAULT_RENDERER_CLASSES": ["config.rest.JSONRenderer"],
+    "DEFAULT_PAGINATION_CLASS": "config.rest.CursorPages",
+    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "EXCEPTION_HANDLER": "config.rest.problem_for",
+    "URL_FORMAT_OVERRIDE": None,
+    "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
+}
+SPECTACULAR_SETTINGS = {
+    "TITLE": "Countersign",
+    "DESCRIPTION": "Submit what an AI proposes; receive the binding answer, from the policy or from a person.",
+    "VERSION": "1",
+    "OAS_VERSION": "3.1.0",
+    "SERVE_INCLUDE_SCHEMA": False,
+    "SERVE_PERMISSIONS": ["rest_framework.permissions.AllowAny"],
+    "SERVE_AUTHENTICATION": [],
+    "SCHEMA_PATH_PREFIX": "/api/v1",
+    "SWAGGER_UI_DIST": "SIDECAR",
+    "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
+    "REDOC_DIST": "SIDECAR",
+}
+
+# --- Static files --------------------------------------------------------------------------------------------------
+
+STATIC_URL = "/static/"
+STATIC_ROOT = BASE_DIR / "staticfiles"
+STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+# The image collects and hashes them; a run from the checkout serves them where they lie.
+STATIC_HASHED = env.flag("STATIC_HASHED", default=False)
+WHITENOISE_USE_FINDERS = not STATIC_HASHED
+STORAGES = {
+    "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+    "staticfiles": {
+        "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        if STATIC_HASHED
+        else "django.contrib.staticfiles.storage.StaticFilesStorage"
+    },
+}
+
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")
+
+# --- Logs: one JSON object a line, on standard output --------------------------------------------------------------
+
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOG_PROCESSORS: list[Any] = [
+    structlog.contextvars.merge_contextvars,
+    structlog.stdlib.add_logger_name,
+    structlog.stdlib.add_log_level,
+    structlog.processors.TimeStamper(fmt="iso", utc=True),
+    structlog.processors.format_exc_info,
+]
+structlog.configure(
+    processors=[
+        structlog.stdlib.filter_by_level,
+        *LOG_PROCESSORS,
+        structlog.stdlib.PositionalArgumentsFormatter(),
+        structlog.stdlib.ProcessorFormatter.wrap_for_formatter,
+    ],
+    logger_factory=structlog.stdlib.LoggerFactory(),
+    cache_logger_on_first_use=True,
+)
+LOGGING = {
+    "version": 1,
+    "disable_existing_loggers": False,
+    "formatters": {
+        "json": {
+            "()": structlog.stdlib.ProcessorFormatter,
+            "processor": structlog.processors.JSONRenderer(),
+            "foreign_pre_chain": LOG_PROCESSORS,
+        }
+    },
+    "handlers": {"out": {"class": "logging.StreamHandler", "stream": "ext://sys.stdout", "formatter": "json"}},
+    "root": {"handlers": ["out"], "level": LOG_LEVEL},
+    "loggers": {
+        "django": {"handlers": [], "propagate": True},
+        "django.server": {"handlers": [], "propagate": True},
+    },
+}
+# The start of a request is worth a line only to someone who debugs; its end says everything.
+DJANGO_STRUCTLOG_STATUS_START_LOG_LEVEL = 10
+DJANGO_STRUCTLOG_IP_LOGGING_ENABLED = False

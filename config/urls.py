@@ -1,0 +1,26 @@
+from django.contrib import admin
+from django.contrib.auth import views as auth
+from django.urls import include, path
+from django.views.generic import TemplateView
+from drf_spectacular.views import SpectacularJSONAPIView
+
+from config import health
+
+urlpatterns = [
+    path("healthz", health.healthz),
+    path("readyz", health.readyz),
+    path("metrics", health.metrics),
+    path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
+    path("logout/", auth.LogoutView.as_view(), name="logout"),
+    path("admin/", admin.site.urls),
+    path("api/v1/schema", SpectacularJSONAPIView.as_view(), name="schema"),
+    path("api/v1/docs", TemplateView.as_view(template_name="api_docs.html"), name="api-docs"),
+    path("api/v1/", include("reviews.api.urls")),
+    path("api/v1/", include("policies.api.urls")),
+    path("api/v1/", include("feedback.api.urls")),
+    path("", include("reviews.urls")),
+    path("", include("policies.urls")),
+    path("", include("feedback.urls")),
+]
+
+handler500 = "config.rest.server_error"

@@ -1,0 +1,152 @@
+"""The servers of a test session, its database, and how it is emptied.
+
+The code under test connects as the application role; what makes and empties the database is the owner. Without
+DATABASE_URL, DATABASE_OWNER_URL and REDIS_URL a PostgreSQL and a Redis are started for the session, once for all its
+xdist workers, and die with it.
+"""
+
+import os
+import shutil
+import signal
+import tempfile
+from pathlib import Path
+
+import django
+import psycopg
+import pytest
+from django.conf import settings
+from django.db import connections
+from django.test import TransactionTestCase
+from psycopg import sql
+
+from config import embedded
+
+SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
+RUNNING = pytest.StashKey[list]()
+# Shared by the tests and the subprocesses that they start; nothing of the developer's own var/ is read.
+ENVIRONMENT = {
+    "DJANGO_SETTINGS_MODULE": "config.settings",
+    "DJANGO_ALLOW_ASYNC_UNSAFE": "1",
+    "SECRET_KEY": "only-for-tests-" + "0" * 40,
+    "COUNTERSIGN_AUDIT_KEY": "only-for-tests",
+    "ALLOW_LOOPBACK_WEBHOOKS": "1",
+    "LOG_LEVEL": "WARNING",
+}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Comes before pytest-django's own, which takes up a Django that is set up; xdist's workers inherit the servers."""
+    if "PYTEST_XDIST_WORKER" not in os.environ:
+        _start_servers(config)
+    django.setup()
+
+
+def _start_servers(config: pytest.Config) -> None:
+    os.environ.update(ENVIRONMENT)
+    given = [name for name in SERVERS if os.environ.get(name)]
+    if ("DATABASE_URL" in given) != ("DATABASE_OWNER_URL" in given):
+        raise pytest.UsageError("Set both DATABASE_URL and DATABASE_OWNER_URL, or neither.")
+    directory = Path(tempfile.mkdtemp(prefix="cs-tests-"))
+    os.environ["VAR_DIR"] = str(directory)
+    planned = embedded.plan(directory)
+    running = config.stash[RUNNING] = []
+    if "DATABASE_URL" not in given:
+        running.append(embedded.start_postgres(planned, settings=embedded.QUICK_NOT_SAFE))
+    if "REDIS_URL" not in given:
+        running.append(embedded.start_redis(planned))
+    for name in SERVERS:
+        os.environ.setdefault(name, planned.variables[name])
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if RUNNING not in config.stash:
+        return
+    for process in reversed(config.stash[RUNNING]):
+        embedded.stop(process, sign=signal.SIGINT)
+    shutil.rmtree(os.environ["VAR_DIR"], ignore_errors=True)
+
+
+# --- The test database ----------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(django_test_environment, django_db_blocker, django_db_modify_db_settings):
+    """One database a worker, made and migrated by the owner; rows that migrations made are kept aside in `baseline`."""
+    with django_db_blocker.unblock():
+        owner = connections["owner"]
+        owner.creation.create_test_db(verbosity=0, autoclobber=True)
+        connections["default"].creation.set_as_test_mirror(owner.settings_dict)
+        owner.close()
+        with _as_owner() as connection:
+            _keep_baseline(connection)
+    yield
+    with django_db_blocker.unblock():
+        connections["default"].close()
+        name = owner.settings_dict["NAME"]
+        owner.close()
+        owner.creation.destroy_test_db(str(name), verbosity=0)
+
+
+def _as_owner() -> psycopg.Connection:
+    database = settings.DATABASES["owner"]
+    return psycopg.connect(
+        host=database["HOST"] or None,
+        port=database["PORT"] or None,
+        user=database["USER"],
+        password=database["PASSWORD"] or None,
+        dbname=connections["owner"].settings_dict["NAME"],
+        options="-c lock_timeout=10000",
+    )
+
+
+def _tables(connection: psycopg.Connection, schema: str) -> list[str]:
+    rows = connection.execute("SELECT tablename FROM pg_tables WHERE schemaname = %s ORDER BY 1", [schema])
+    return [name for (name,) in rows if name != "django_migrations"]
+
+
+def _not_empty(connection: psycopg.Connection, tables: list[str]) -> list[str]:
+    query = sql.SQL(" UNION ALL ").join(
+        sql.SQL("SELECT {} WHERE EXISTS (SELECT 1 FROM {})").format(sql.Literal(table), sql.Identifier(table))
+        for table in tables
+    )
+    return [name for (name,) in connection.execute(query)]
+
+
+def _columns(connection: psycopg.Connection, table: str) -> sql.Composed:
+    rows = connection.execute(
+        "SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0"
+        " AND NOT attisdropped AND attgenerated = ''",
+        [table],
+    )
+    return sql.SQL(", ").join(sql.Identifier(name) for (name,) in rows)
+
+
+def _keep_baseline(connection: psycopg.Connection) -> None:
+    connection.execute("CREATE SCHEMA baseline")
+    for table in _not_empty(connection, _tables(connection, "public")):
+        connection.execute(
+            sql.SQL("CREATE TABLE {} AS TABLE {}").format(sql.Identifier("baseline", table), sql.Identifier(table))
+        )
+
+
+def _flush_as_owner(case: TransactionTestCase) -> None:
+    """Empties what a transactional test wrote. The triggers that guard immutable tables are off for this transaction."""
+    with _as_owner() as connection:
+        tables = _tables(connection, "public")
+        kept = _tables(connection, "baseline")
+        for table in tables:
+            connection.execute(sql.SQL("ALTER TABLE {} DISABLE TRIGGER USER").format(sql.Identifier(table)))
+        connection.execute(sql.SQL("TRUNCATE {}").format(sql.SQL(", ").join(map(sql.Identifier, tables))))
+        for table in kept:
+            columns = _columns(connection, table)
+            connection.execute(
+                sql.SQL("INSERT INTO {} ({}) SELECT {} FROM {}").format(
+                    sql.Identifier(table), columns, columns, sql.Identifier("baseline", table)
+                )
+            )
+        connection.execute("SET CONSTRAINTS ALL IMMEDIATE")
+        for table in tables:
+            connection.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)))
+
+
+TransactionTestCase._fixture_teardown = _flush_as_owner  # type: ignore[method-assign]
