@@ -17,6 +17,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -57,7 +58,7 @@ class Plan:
 def plan(directory: Path) -> Plan:
     """Read the plan of this directory, or make one; it is kept in embedded.json, readable by its user only."""
     directory.mkdir(mode=0o700, parents=True, exist_ok=True)
-    with open(directory / "embedded.lock", "w") as lock:
+    with (directory / "embedded.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         path = directory / "embedded.json"
         kept = json.loads(path.read_text()) if path.exists() else {}
@@ -70,7 +71,11 @@ def plan(directory: Path) -> Plan:
             "DATABASE_OWNER_URL": f"postgresql://{OWNER}:{passwords['owner']}@/{DATABASE}?host={sockets}",
             "REDIS_URL": f"redis+socket://:{passwords['redis']}@{sockets}/redis.sock",
         }
-        written = {**variables, "SOCKETS": str(sockets), **{f"PASSWORD_{role}": value for role, value in passwords.items()}}
+        written = {
+            **variables,
+            "SOCKETS": str(sockets),
+            **{f"PASSWORD_{role}": value for role, value in passwords.items()},
+        }
         if written != kept:
             write_private(path, json.dumps(written, indent=1))
     return Plan(directory=directory, sockets=sockets, variables=variables, superuser_password=passwords["superuser"])
@@ -116,7 +121,7 @@ def start_postgres(planned: Plan, *, settings: Mapping[str, str] | None = None) 
     programs = _postgres_programs()
     planned.logs.mkdir(mode=0o700, exist_ok=True)
     if not (planned.data / "PG_VERSION").exists():
-        _init(planned, programs)
+        _init(planned, programs, safely=settings is not QUICK_NOT_SAFE)
     _remove_stale_pid(planned.data)
     options = {
         "listen_addresses": "",
@@ -133,7 +138,7 @@ def start_postgres(planned: Plan, *, settings: Mapping[str, str] | None = None) 
         [programs / "postgres", "-D", planned.data, *(f"--{name}={value}" for name, value in options.items())],
         last_signal="INT",
     )
-    with open(planned.logs / "postgres.log", "ab") as log:
+    with (planned.logs / "postgres.log").open("ab") as log:
         process = _as_not_root(command, planned, log)
     try:
         _wait_for_postgres(planned, process)
@@ -166,16 +171,18 @@ def _as_not_root(command: Sequence[str], planned: Plan, log: IO[bytes]) -> subpr
     if os.geteuid() != 0:
         return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
     namespace = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
-    if shutil.which("unshare") and subprocess.run([*namespace, "true"], capture_output=True).returncode == 0:
+    if (
+        shutil.which("unshare")
+        and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
+    ):
         return subprocess.Popen(
             [*namespace, *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
         )
     for path in (planned.directory, planned.sockets, planned.data):
         if path.exists():
             os.chown(path, NOBODY, NOBODY)
-    reachable = subprocess.run(["test", "-x", command[4]], user=NOBODY, group=NOBODY, extra_groups=[])
-    writable = subprocess.run(["test", "-w", planned.directory], user=NOBODY, group=NOBODY, extra_groups=[])
-    if reachable.returncode or writable.returncode:
+    needed = ["test", "-x", command[4], "-a", "-w", str(planned.directory)]
+    if subprocess.run(needed, user=NOBODY, group=NOBODY, extra_groups=[], check=False).returncode:
         raise CannotStart(
             "PostgreSQL won't run as root, this system grants no user namespaces, and the user `nobody` can't reach "
             f"{command[4]} or {planned.directory}. Run as an ordinary user, or set DATABASE_URL and DATABASE_OWNER_URL."
@@ -192,17 +199,18 @@ def _as_not_root(command: Sequence[str], planned: Plan, log: IO[bytes]) -> subpr
     )
 
 
-def _init(planned: Plan, programs: Path) -> None:
+def _init(planned: Plan, programs: Path, *, safely: bool) -> None:
     shutil.rmtree(planned.data, ignore_errors=True)
     password_file = planned.directory / "superuser.password"
     write_private(password_file, planned.superuser_password)
-    command = [
+    command: list[str | Path] = [
         programs / "initdb",
         *("-D", planned.data, "--username=postgres", f"--pwfile={password_file}", "--auth=scram-sha-256"),
-        *("--encoding=UTF8", "--locale=C.UTF-8", "--no-sync", "--no-instructions"),
+        *("--encoding=UTF8", "--locale=C.UTF-8", "--no-instructions"),
+        *([] if safely else ["--no-sync"]),
     ]
     try:
-        with open(planned.logs / "initdb.log", "wb") as log:
+        with (planned.logs / "initdb.log").open("wb") as log:
             code = _as_not_root(mortal(command, last_signal="KILL"), planned, log).wait()
     finally:
         password_file.unlink()
@@ -257,9 +265,7 @@ def _wait_for_postgres(planned: Plan, process: subprocess.Popen[bytes]) -> None:
             time.sleep(0.02)
         else:
             return
-    raise CannotStart(
-        "PostgreSQL did not start: " + (planned.logs / "postgres.log").read_text(errors="replace")[-800:]
-    )
+    raise CannotStart("PostgreSQL did not start: " + (planned.logs / "postgres.log").read_text(errors="replace")[-800:])
 
 
 def _make_roles(planned: Plan) -> None:
@@ -297,7 +303,7 @@ def start_redis(planned: Plan) -> subprocess.Popen[bytes]:
         f"port 0\nunixsocket {socket}\nunixsocketperm 700\nrequirepass {password}\n"
         f'save ""\nappendonly no\ndaemonize no\ndir {planned.sockets}\n'
     )
-    with open(planned.logs / "redis.log", "ab") as log:
+    with (planned.logs / "redis.log").open("ab") as log:
         process = subprocess.Popen(
             mortal([program, "-"], last_signal="KILL"),
             stdin=subprocess.PIPE,
@@ -312,9 +318,7 @@ def start_redis(planned: Plan) -> subprocess.Popen[bytes]:
     while not socket.exists():
         if process.poll() is not None or time.monotonic() > deadline:
             stop(process)
-            raise CannotStart(
-                "Redis did not start: " + (planned.logs / "redis.log").read_text(errors="replace")[-800:]
-            )
+            raise CannotStart("Redis did not start: " + (planned.logs / "redis.log").read_text(errors="replace")[-800:])
         time.sleep(0.01)
     return process
 
@@ -331,12 +335,8 @@ def stop(process: subprocess.Popen[bytes], *, sign: signal.Signals = signal.SIGT
     """Ask a child to stop, and end it and what it started when it doesn't within the patience (seconds)."""
     if process.poll() is None:
         process.send_signal(sign)
-        try:
+        with suppress(subprocess.TimeoutExpired):
             process.wait(patience)
-        except subprocess.TimeoutExpired:
-            pass
-    try:
+    with suppress(ProcessLookupError):
         os.killpg(process.pid, signal.SIGKILL)
-    except (ProcessLookupError, PermissionError):
-        pass
     process.wait()

@@ -1,4 +1,4 @@
-"""What every path under /api shares: errors as RFC 9457 problems, strict JSON in, fast JSON out, cursor pages.
+"""What every path under /api shares: errors as RFC 9457 problems, strict JSON in, fast JSON out.
 
 Nobody imports this module; the settings name its parts by dotted path. An API view says more about an error through
 attributes of the exception it raises: `errors`, a list of {"pointer", "detail"}, and `extensions`, members that are
@@ -6,28 +6,32 @@ added to the problem.
 """
 
 import json
+import re
 import sys
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from decimal import Decimal
 from http import HTTPStatus
 from typing import IO, Any
 
 import orjson
+import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
 from django.utils.functional import Promise
 from django.views import defaults
 from rest_framework import exceptions
-from rest_framework.pagination import CursorPagination
+from rest_framework.negotiation import BaseContentNegotiation
 from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
-from rest_framework.views import set_rollback
+from rest_framework.request import Request
 
 from policies.domain.canonical import InputError, NotJson, parse_strict
 
+logger = structlog.get_logger(__name__)
 PROBLEM = "application/problem+json"
+LENGTH = re.compile("[0-9]{1,12}")
 KEPT_HEADERS = ("Allow", "WWW-Authenticate", "Retry-After", "Vary", "Set-Cookie", "Cache-Control")
 
 
@@ -84,32 +88,33 @@ def problem_for(error: Exception, context: Mapping[str, Any]) -> HttpResponse | 
     elif isinstance(error, RequestDataTooBig):
         error = TooLarge(str(error))
     if isinstance(error, InputError):
-        set_rollback()
         return refusal(request, error)
     if isinstance(error, OperationalError | InterfaceError):
-        set_rollback()
         return unavailable(request)
+    if isinstance(error, DataError):
+        # Every value is checked before; what slips through is still the sender's to put right, and ours to look at.
+        logger.error("unchecked input", error=str(error), path=request.path)
+        return problem(request, HTTPStatus.UNPROCESSABLE_ENTITY, code="invalid", detail="A value can't be stored.")
     if not isinstance(error, exceptions.APIException):
         return None
-    set_rollback()
     headers = {}
     if getattr(error, "auth_header", None):
         headers["WWW-Authenticate"] = error.auth_header  # type: ignore[attr-defined]
     if getattr(error, "wait", None):
         headers["Retry-After"] = str(int(error.wait))  # type: ignore[attr-defined]
     headers.update(getattr(error, "headers", None) or {})
-    status, detail = int(error.status_code), error.detail
+    status, detail = int(error.status_code), str(error.detail)
     errors = list(getattr(error, "errors", None) or [])
     if isinstance(error, exceptions.ValidationError):
         # JSON that is not what was asked for: 422, since 400 is kept for what is no JSON at all.
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        errors = errors or list(_flattened(detail, ""))
+        errors = errors or list(_flattened(error.detail, ""))
         detail = "; ".join(f"{one['pointer'] or 'the body'}: {one['detail']}" for one in errors[:3])
     code = error.get_codes()
     return problem(
         request,
         status,
-        detail=str(detail),
+        detail=detail,
         code=code if isinstance(code, str) else "invalid",
         errors=errors,
         extensions=getattr(error, "extensions", None),
@@ -119,12 +124,13 @@ def problem_for(error: Exception, context: Mapping[str, Any]) -> HttpResponse | 
 
 def refusal(request: HttpRequest, error: InputError) -> HttpResponse:
     status = HTTPStatus.BAD_REQUEST if isinstance(error, NotJson) else HTTPStatus.UNPROCESSABLE_ENTITY
+    errors = getattr(error, "errors", None) or ((error.pointer, error.detail),)
     return problem(
         request,
         status,
         detail=error.detail,
         code="not_json" if isinstance(error, NotJson) else "invalid",
-        errors=[{"pointer": error.pointer, "detail": error.detail}],
+        errors=[{"pointer": pointer, "detail": detail} for pointer, detail in errors],
     )
 
 
@@ -161,11 +167,12 @@ def server_error(request: HttpRequest) -> HttpResponseBase:
     away = isinstance(sys.exc_info()[1], OperationalError | InterfaceError)
     if is_api(request):
         return unavailable(request) if away else problem(request, HTTPStatus.INTERNAL_SERVER_ERROR)
-    response = defaults.server_error(request)
     if away:
-        response.status_code = HTTPStatus.SERVICE_UNAVAILABLE
-        response["Retry-After"] = "1"
-    return response
+        page = defaults.server_error(request, template_name="503.html")
+        page.status_code = HTTPStatus.SERVICE_UNAVAILABLE
+        page["Retry-After"] = "1"
+        return page
+    return defaults.server_error(request)
 
 
 class ProblemMiddleware:
@@ -180,7 +187,11 @@ class ProblemMiddleware:
 
     def __call__(self, request: HttpRequest) -> HttpResponseBase:
         response = self.get_response(request)
-        if response.status_code < 400 or not is_api(request):
+        if not is_api(request):
+            return response
+        # What stands here is somebody's business: no cache on the way keeps it, unless the view says how.
+        response.headers.setdefault("Cache-Control", "no-store")
+        if response.status_code < 400:
             return response
         if isinstance(response, StreamingHttpResponse) or response.get("Content-Type", "").startswith(PROBLEM):
             return response
@@ -203,7 +214,15 @@ class ProblemMiddleware:
                 break
         else:
             limit = settings.API_MAX_BODY_BYTES
-        if int(request.META.get("CONTENT_LENGTH") or 0) > limit:
+        length = request.META.get("CONTENT_LENGTH") or "0"
+        if not LENGTH.fullmatch(length) or "HTTP_TRANSFER_ENCODING" in request.META:
+            return problem(
+                request,
+                HTTPStatus.LENGTH_REQUIRED,
+                code="length_required",
+                detail="Send the length of the body in Content-Length; a body in chunks is not taken.",
+            )
+        if int(length) > limit:
             return problem(
                 request,
                 HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
@@ -217,7 +236,7 @@ class ProblemMiddleware:
 
 
 class StrictJSONParser(BaseParser):
-    """One way to read JSON: duplicate keys, NaN, NUL, surrogates, depth and size are refused (policies.domain.canonical)."""
+    """The one way to read JSON; policies.domain.canonical says what it refuses."""
 
     media_type = "application/json"
 
@@ -253,6 +272,19 @@ def _plain(value: Any) -> Any:
     return str(value)
 
 
+class JSONOnly(BaseContentNegotiation):
+    """There is one form of answer, so what a caller would rather accept is no reason to refuse (RFC 9110, 12.4.1)."""
+
+    def select_parser(self, request: Request, parsers: Sequence[BaseParser]) -> BaseParser | None:
+        sent = (request.content_type or "").partition(";")[0].strip().lower()
+        return next((parser for parser in parsers if parser.media_type == sent), None)
+
+    def select_renderer(
+        self, request: Request, renderers: Sequence[BaseRenderer], format_suffix: str | None = None
+    ) -> tuple[BaseRenderer, str]:
+        return renderers[0], renderers[0].media_type
+
+
 class JSONRenderer(BaseRenderer):
     media_type = "application/json"
     format = "json"
@@ -265,12 +297,3 @@ class JSONRenderer(BaseRenderer):
         renderer_context: Mapping[str, Any] | None = None,
     ) -> bytes:
         return b"" if data is None else dump(data)
-
-
-class CursorPages(CursorPagination):
-    """Pages that neither skip nor repeat a row while others are written; UUIDv7 ids are in the order of time."""
-
-    ordering = "-id"
-    page_size = 50
-    max_page_size = 200
-    page_size_query_param = "limit"

@@ -12,7 +12,7 @@ WRITE_EVERY_SECONDS = 60
 
 
 class SessionLimits:
-    """Ends a session that idled for SESSION_IDLE_SECONDS or is older than SESSION_COOKIE_AGE, whatever the cookie says."""
+    """Ends a session that idled for SESSION_IDLE_SECONDS or is past SESSION_COOKIE_AGE, whatever its cookie says."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self.get_response = get_response

@@ -235,12 +235,18 @@ DATA_UPLOAD_MAX_MEMORY_SIZE = 1024 * 1024
 API_MAX_BODY_BYTES = 1024 * 1024
 BATCH_MAX_BODY_BYTES = 64 * 1024 * 1024
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["rest_framework.authentication.SessionAuthentication"],
+    # Deny by default: what names no permission of its own is for people who are logged in, and for no key.
+    "DEFAULT_AUTHENTICATION_CLASSES": [
+        "reviews.api.authentication.BearerKey",
+        "rest_framework.authentication.SessionAuthentication",
+    ],
     "DEFAULT_PERMISSION_CLASSES": ["rest_framework.permissions.IsAuthenticated"],
+    "DEFAULT_THROTTLE_CLASSES": ["reviews.api.throttling.KeyRate"],
     "DEFAULT_PARSER_CLASSES": ["config.rest.StrictJSONParser"],
     "DEFAULT_RENDERER_CLASSES": ["config.rest.JSONRenderer"],
-    "DEFAULT_PAGINATION_CLASS": "config.rest.CursorPages",
-    "DEFAULT_SCHEMA_CLASS": "drf_spectacular.openapi.AutoSchema",
+    "DEFAULT_CONTENT_NEGOTIATION_CLASS": "config.rest.JSONOnly",
+    "DEFAULT_METADATA_CLASS": None,
+    "DEFAULT_SCHEMA_CLASS": "config.openapi.Schema",
     "EXCEPTION_HANDLER": "config.rest.problem_for",
     "URL_FORMAT_OVERRIDE": None,
     "UNAUTHENTICATED_USER": "django.contrib.auth.models.AnonymousUser",
@@ -262,10 +268,10 @@ SPECTACULAR_SETTINGS = {
 # --- Static files --------------------------------------------------------------------------------------------------
 
 STATIC_URL = "/static/"
-STATIC_ROOT = BASE_DIR / "staticfiles"
-STATICFILES_DIRS = [BASE_DIR / "static"] if (BASE_DIR / "static").is_dir() else []
+STATICFILES_DIRS = [BASE_DIR / "static"]
 # The image collects and hashes them; a run from the checkout serves them where they lie.
 STATIC_HASHED = env.flag("STATIC_HASHED", default=False)
+STATIC_ROOT = BASE_DIR / "staticfiles" if STATIC_HASHED else None
 WHITENOISE_USE_FINDERS = not STATIC_HASHED
 STORAGES = {
     "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
@@ -276,6 +282,10 @@ STORAGES = {
     },
 }
 
+# Processes and threads of the web server, and processes of the worker, as `manage.py up` starts them.
+WEB_WORKERS = env.whole("WEB_WORKERS", 1, least=1)
+WEB_THREADS = env.whole("WEB_THREADS", 8, least=1)
+WORKER_PROCESSES = env.whole("WORKER_PROCESSES", 2, least=1)
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # --- Logs: one JSON object a line, on standard output --------------------------------------------------------------

@@ -8,6 +8,7 @@ xdist workers, and die with it.
 import os
 import shutil
 import signal
+import subprocess
 import tempfile
 from pathlib import Path
 
@@ -22,7 +23,7 @@ from psycopg import sql
 from config import embedded
 
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
-RUNNING = pytest.StashKey[list]()
+RUNNING = pytest.StashKey[list[subprocess.Popen[bytes]]]()
 # Shared by the tests and the subprocesses that they start; nothing of the developer's own var/ is read.
 ENVIRONMENT = {
     "DJANGO_SETTINGS_MODULE": "config.settings",
@@ -61,7 +62,8 @@ def _start_servers(config: pytest.Config) -> None:
 def pytest_unconfigure(config: pytest.Config) -> None:
     if RUNNING not in config.stash:
         return
-    for process in reversed(config.stash[RUNNING]):
+    running = config.stash[RUNNING]
+    for process in reversed(running):
         embedded.stop(process, sign=signal.SIGINT)
     shutil.rmtree(os.environ["VAR_DIR"], ignore_errors=True)
 
@@ -130,7 +132,7 @@ def _keep_baseline(connection: psycopg.Connection) -> None:
 
 
 def _flush_as_owner(case: TransactionTestCase) -> None:
-    """Empties what a transactional test wrote. The triggers that guard immutable tables are off for this transaction."""
+    """Empties what a transactional test wrote; the triggers that guard immutable tables are off in this transaction."""
     with _as_owner() as connection:
         tables = _tables(connection, "public")
         kept = _tables(connection, "baseline")
@@ -149,4 +151,4 @@ def _flush_as_owner(case: TransactionTestCase) -> None:
             connection.execute(sql.SQL("ALTER TABLE {} ENABLE TRIGGER USER").format(sql.Identifier(table)))
 
 
-TransactionTestCase._fixture_teardown = _flush_as_owner  # type: ignore[method-assign]
+TransactionTestCase._fixture_teardown = _flush_as_owner  # type: ignore[attr-defined]

@@ -1,4 +1,4 @@
-"""Rings a Celery worker for rows that are already committed. A lost bell costs a second or two: the sweeper rings again."""
+"""Rings a Celery worker for rows that are already committed. A lost bell costs seconds: the sweeper rings again."""
 
 import time
 

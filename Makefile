@@ -1,0 +1,60 @@
+# The one place that says how things are done here; `make help` lists it.
+PORT ?= 8000
+VAR_DIR ?= var
+TEST_WORKERS ?= 2
+export PORT VAR_DIR
+
+PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+	if command -v $$name >/dev/null && $$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
+	then command -v $$name; break; fi; done)
+BIN := .venv/bin
+# Stamps hold the hash of what was installed: a changed requirement installs again, a fresh clone once.
+BASE := .venv/base.stamp
+DEV := .venv/dev.stamp
+
+.PHONY: help run demo test check bench clean browser
+
+help:  ## list these commands
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+
+run: $(BASE)  ## start everything, with demo data, on PORT (8000), keeping its data in VAR_DIR (var/)
+	@exec $(BIN)/python manage.py up
+
+demo: run  ## the same as run
+
+test: $(DEV) browser check  ## check, then all tests, in a database of their own
+	$(BIN)/pytest -n $(TEST_WORKERS) --dist loadgroup
+
+check: $(DEV)  ## format, lint, types, templates, layers, migrations
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/python manage.py makemigrations --check --dry-run
+	$(BIN)/mypy .
+	git ls-files -z 'templates/*.html' '*/templates/*.html' | xargs -0 -r $(BIN)/djade --target-version 5.2 --check
+	$(BIN)/lint-imports
+
+bench: $(DEV)  ## measure speed against the database's own limits
+	$(BIN)/python -m benchmarks
+
+clean:  ## remove the virtual environment and caches; VAR_DIR is kept
+	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles
+
+browser:
+	@command -v chromium >/dev/null || command -v chromium-browser >/dev/null || \
+	if [ "$$(id -u)" = 0 ] && command -v apt-get >/dev/null; then \
+		echo "Installing Chromium for the browser tests …"; \
+		(apt-get install -y -qq --no-install-recommends chromium || \
+		{ apt-get update -qq && apt-get install -y -qq --no-install-recommends chromium; }) >/dev/null 2>&1 || true; \
+	fi
+
+$(BIN)/python:
+	@test -n "$(PYTHON)" || { echo "Python 3.11 or newer, with venv, is needed and was not found; set PYTHON." >&2; exit 1; }
+	$(PYTHON) -m venv .venv
+
+$(BASE): requirements/base.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $@
+
+$(DEV): requirements/dev.txt requirements/base.txt | $(BIN)/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@touch $(BASE) $@

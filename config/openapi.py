@@ -1,0 +1,96 @@
+"""How the API describes itself: what drf-spectacular finds in the views, and the refusals that every path shares."""
+
+from http import HTTPStatus
+from typing import Any, Final
+
+from drf_spectacular.extensions import OpenApiAuthenticationExtension
+from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.plumbing import ResolvedComponent
+
+from config.rest import PROBLEM
+from reviews.api.access import ByPerson
+
+PROBLEM_SCHEMA: Final[dict[str, Any]] = {
+    "type": "object",
+    "description": "An error (RFC 9457).",
+    "properties": {
+        "type": {"type": "string", "description": "`urn:countersign:problem:<code>`, or `about:blank`."},
+        "title": {"type": "string", "description": "The status in words."},
+        "status": {"type": "integer"},
+        "detail": {"type": "string", "description": "What is wrong, with the limit that was passed."},
+        "instance": {"type": "string", "description": "The path that was asked for."},
+        "errors": {
+            "type": "array",
+            "description": "What is wrong, place by place.",
+            "items": {
+                "type": "object",
+                "properties": {
+                    "pointer": {"type": "string", "description": "JSON Pointer into the body; empty is the whole."},
+                    "parameter": {"type": "string", "description": "The query parameter, where it is one."},
+                    "header": {"type": "string", "description": "The header, where it is one."},
+                    "detail": {"type": "string"},
+                },
+                "required": ["detail"],
+            },
+        },
+    },
+    "required": ["type", "title", "status", "detail", "instance"],
+}
+REFUSALS: Final = {
+    "400": "Not JSON, or not readable at all.",
+    "401": "No key or session, or one that is not valid.",
+    "403": "Known, but not allowed to do this.",
+    "404": "Nothing here that the caller may see.",
+    "411": "The body came without its length.",
+    "413": "The body is longer than this takes.",
+    "415": "Another content type, or a content encoding.",
+    "422": "Readable, but not what is asked for: `errors` says where.",
+    "429": "Too many requests of this key; `Retry-After` says when to come again.",
+    "503": "The database can't answer now; nothing was recorded.",
+}
+
+
+class Schema(AutoSchema):
+    """Adds to each operation the problems that it may answer with, so that no view has to list them."""
+
+    def get_auth(self) -> list[dict[str, Any]]:
+        ways: list[dict[str, Any]] = super().get_auth()
+        if any(isinstance(permission, ByPerson) for permission in self.view.get_permissions()):
+            return [way for way in ways if KeyScheme.name not in way]
+        return ways
+
+    def get_tags(self) -> list[str]:
+        return [self._tokenize_path()[0]]
+
+    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+        bodies: dict[str, Any] = super()._get_response_bodies(direction)
+        for status in self._refusals():
+            bodies.setdefault(status, {"description": REFUSALS[status]})
+        problem = ResolvedComponent(
+            name="Problem", type=ResolvedComponent.SCHEMA, schema=PROBLEM_SCHEMA, object=PROBLEM_SCHEMA["description"]
+        )
+        self.registry.register_on_missing(problem)
+        for status, body in bodies.items():
+            if int(status) >= HTTPStatus.BAD_REQUEST and "content" not in body:
+                body["content"] = {PROBLEM: {"schema": problem.ref}}
+        return dict(sorted(bodies.items()))
+
+    def _refusals(self) -> list[str]:
+        statuses = ["401", "403", "429", "503"]
+        parameters = self._get_parameters()
+        if any(parameter["in"] == "path" for parameter in parameters):
+            statuses.append("404")
+        # Query parameters that are not documented are refused as well.
+        statuses.append("422")
+        if self.method != "GET":
+            statuses += ["400", "411", "413", "415"]
+        return statuses
+
+
+class KeyScheme(OpenApiAuthenticationExtension):
+    target_class = "reviews.api.authentication.BearerKey"
+    match_subclasses = True
+    name = "key"
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
+        return {"type": "http", "scheme": "bearer", "description": "`cs_<id>_<secret>`, made in the admin, shown once."}
