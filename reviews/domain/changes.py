@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
+from policies.domain.canonical import pointer_to
 from reviews.domain.fields import text_of
 
 KEPT: Final = "kept"
@@ -75,9 +76,7 @@ def _compared(old: list[str], new: list[str]) -> tuple[Run, ...]:
         if kind == "equal":
             runs.append(Run(KEPT, "".join(old[i1:i2])))
             continue
-        runs.extend(
-            run for run in (Run(REMOVED, "".join(old[i1:i2])), Run(ADDED, "".join(new[j1:j2]))) if run.text
-        )
+        runs.extend(run for run in (Run(REMOVED, "".join(old[i1:i2])), Run(ADDED, "".join(new[j1:j2]))) if run.text)
     return tuple(runs)
 
 
@@ -91,7 +90,5 @@ def _leaves(value: object, pointer: str, label: str) -> list[tuple[str, tuple[st
     return [
         leaf
         for key, member in members
-        for leaf in _leaves(
-            member, f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}", f"{label} › {key}" if label else key
-        )
+        for leaf in _leaves(member, pointer + pointer_to(key), f"{label} › {key}" if label else key)
     ]

@@ -11,6 +11,7 @@ from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Final
 
+from policies.domain.canonical import pointer_to, pointer_tokens
 from policies.domain.vocabulary import Layout
 
 # Text past this length, or with line ends, is read as a block; anything shorter as a fact beside its name.
@@ -88,26 +89,13 @@ def shown_whole(payload: object) -> bool:
     return True
 
 
-def value_at(document: object, pointer: str) -> object:
-    """The value that a JSON Pointer (RFC 6901) names. Raises NoSuchField."""
-    value = document
-    for step in _steps(pointer):
-        if isinstance(value, Mapping) and step in value:
-            value = value[step]
-        elif isinstance(value, list) and step.isdecimal() and int(step) < len(value):
-            value = value[int(step)]
-        else:
-            raise NoSuchField(pointer)
-    return value
-
-
 def with_value(document: object, pointer: str, value: object) -> object:
-    """A copy of `document` in which `pointer` holds `value`. Raises NoSuchField when its parent does not exist."""
-    steps = _steps(pointer)
+    """A copy of `document` in which `pointer` holds `value`. Raises NoSuchField when its parent doesn't exist."""
+    steps = pointer_tokens(pointer)
     return _placed(document, steps, value, pointer) if steps else value
 
 
-def _placed(document: object, steps: list[str], value: object, pointer: str) -> object:
+def _placed(document: object, steps: tuple[str, ...], value: object, pointer: str) -> object:
     step, rest = steps[0], steps[1:]
     if isinstance(document, Mapping):
         if rest and step not in document:
@@ -118,14 +106,6 @@ def _placed(document: object, steps: list[str], value: object, pointer: str) -> 
         placed = _placed(document[place], rest, value, pointer) if rest else value
         return [*document[:place], placed, *document[place + 1 :]]
     raise NoSuchField(pointer)
-
-
-def _steps(pointer: str) -> list[str]:
-    if not pointer:
-        return []
-    if not pointer.startswith("/"):
-        raise NoSuchField(pointer)
-    return [step.replace("~1", "/").replace("~0", "~") for step in pointer[1:].split("/")]
 
 
 def _walk(
@@ -140,7 +120,7 @@ def _walk(
             for key, member in value.items()
             for field in _walk(
                 member,
-                f"{pointer}/{key.replace('~', '~0').replace('/', '~1')}",
+                pointer + pointer_to(key),
                 (*names, key),
                 layout=layout,
                 editable=editable,

@@ -27,7 +27,9 @@ _BULLET = re.compile(r"[ \t]{0,8}[-*+][ \t]+(.*)$")
 _NUMBER = re.compile(r"[ \t]{0,8}(\d{1,9})[.)][ \t]+(.*)$")
 _QUOTE = re.compile(r"[ \t]{0,3}>[ \t]?(.*)$")
 _FENCE = re.compile(r"[ \t]{0,3}(```+|~~~+)[^`]*$")
-_INLINE = re.compile(r"`(?P<verbatim>[^`\n]+)`|\*\*(?P<strong>[^*\n]+)\*\*|(?<![\w*])\*(?P<emphasis>[^*\n]+)\*(?![\w*])")
+_INLINE = re.compile(
+    r"`(?P<verbatim>[^`\n]+)`|\*\*(?P<strong>[^*\n]+)\*\*|(?<![\w*])\*(?P<emphasis>[^*\n]+)\*(?![\w*])"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +98,9 @@ def _block(lines: list[str], at: int) -> tuple[Block, int]:
     return Block(PARAGRAPH, tuple(spans(line) for line in lines[at:end])), end
 
 
-def _items(lines: list[str], at: int, pattern: re.Pattern[str], *, group: int) -> tuple[tuple[tuple[Span, ...], ...], int]:
+def _items(
+    lines: list[str], at: int, pattern: re.Pattern[str], *, group: int
+) -> tuple[tuple[tuple[Span, ...], ...], int]:
     items: list[str] = []
     while at < len(lines) and (match := pattern.match(lines[at])):
         items.append(match[group])

@@ -1,0 +1,220 @@
+"""What templates need in order to print: untrusted text, figures, times. No tag decides anything."""
+
+from collections.abc import Callable, Iterable
+from datetime import datetime
+from decimal import Decimal, InvalidOperation
+from typing import Any, Final
+
+from django import template
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString, mark_safe
+
+from reviews.domain import changes, text, typeset
+from reviews.domain.fields import text_of
+
+register = template.Library()
+
+NOTHING: Final = mark_safe("")
+
+
+@register.simple_tag
+def untrusted(value: object) -> SafeString:
+    """Text from upstream, in a direction of its own, with everything in it that hides or imitates made visible."""
+    return format_html('<bdi class="untrusted">{}</bdi>', _printed(text.segments(text_of(value))))
+
+
+@register.simple_tag
+def typeset_text(value: object) -> SafeString:
+    """A draft as typeset text; every stretch of it is untrusted."""
+    return _joined(_block(block) for block in typeset.typeset(text_of(value)))
+
+
+@register.simple_tag
+def marked_changes(runs: Iterable[changes.Run]) -> SafeString:
+    """Both versions of a text in one: removed runs struck out, added ones underlined."""
+    return format_html('<bdi class="untrusted">{}</bdi>', _joined(_run(run) for run in runs))
+
+
+@register.filter
+def figure(value: object) -> str:
+    """A share or a confidence with as many decimals as tell it apart: 0.62, 0.9997, 1."""
+    number = _number(value)
+    if number is None:
+        return "none"
+    shown = f"{number:.2f}"
+    for places in range(2, 7):
+        shown = f"{number:.{places}f}"
+        # 0.9997 must not read as 1.00, nor 0.0002 as 0.00.
+        if Decimal(shown) == number or (0 < Decimal(shown) < 1):
+            break
+    return shown.rstrip("0").rstrip(".") if shown.endswith("00") and number in (0, 1) else shown
+
+
+@register.filter
+def amount(value: object) -> str:
+    """An amount with its thousands apart by narrow spaces and at least two decimals: 1 250.00."""
+    number = _number(value)
+    if number is None:
+        return text_of(value)
+    exponent = number.as_tuple().exponent
+    places = max(2, -exponent) if isinstance(exponent, int) else 2
+    return f"{number:,.{places}f}".replace(",", "\u202f")
+
+
+@register.filter
+def percent(value: object) -> str:
+    """A share in [0, 1] in whole per cent, with one decimal below ten: 12 %, 3.4 %."""
+    number = _number(value)
+    if number is None:
+        return "none"
+    shown = number * 100
+    return f"{shown:.1f}\u00a0%" if 0 < shown < 10 else f"{shown:.0f}\u00a0%"
+
+
+@register.filter
+def per_cent_of_width(value: object) -> str:
+    """A share as an SVG length along the whole width: 62%."""
+    number = _number(value) or Decimal(0)
+    return f"{min(max(number, Decimal(0)), Decimal(1)) * 100:.2f}%"
+
+
+@register.filter
+def anchor(value: object) -> str:
+    """Which side of its place an SVG label stands on, so that it stays inside the picture."""
+    number = _number(value) or Decimal(0)
+    return "start" if number < Decimal("0.1") else "end" if number > Decimal("0.9") else "middle"
+
+
+@register.filter
+def span(seconds: float | None) -> str:
+    """A length of time in the largest unit that says enough: 40 s, 14 min, 2 h 45, 3 days."""
+    if seconds is None:
+        return ""
+    minutes, whole = divmod(int(abs(seconds)), 60)
+    if not minutes:
+        return f"{whole} s"
+    hours, minutes = divmod(minutes, 60)
+    if not hours:
+        return f"{minutes} min"
+    return f"{hours} h {minutes:02d}" if hours < 48 else f"{hours // 24} days"
+
+
+@register.simple_tag
+def clock(moment: datetime | None, now: datetime, reads: str) -> SafeString:
+    """A moment as the time to it or since it; `reads` (due, age, countdown, hold) says how the page keeps it current."""
+    if moment is None:
+        return NOTHING
+    left = (moment - now).total_seconds()
+    shown = _READS[reads](left)
+    return format_html(
+        '<time datetime="{}" data-clock="{}" title="{}">{}</time>',
+        moment.isoformat(),
+        reads,
+        f"{moment:%-d %B %Y, %H:%M:%S} UTC",
+        shown,
+    )
+
+
+def _countdown(left: float) -> str:
+    minutes, seconds = divmod(int(left), 60)
+    return f"{minutes}:{seconds:02d}" if left > 0 else "over"
+
+
+_READS: Final[dict[str, Callable[[float], str]]] = {
+    "due": lambda left: span(left) if left > 0 else f"{span(left)} late",
+    "age": lambda left: span(max(0.0, -left)),
+    "countdown": _countdown,
+    "hold": lambda left: span(left + 0.999) if left > 0 else "",
+}
+
+
+def _number(value: object) -> Decimal | None:
+    if value is None or isinstance(value, bool):
+        return None
+    try:
+        number = value if isinstance(value, Decimal) else Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _joined(parts: Iterable[SafeString]) -> SafeString:
+    return format_html_join("", "{}", ((part,) for part in parts))
+
+
+def _printed(segments: Iterable[text.Segment]) -> SafeString:
+    return _joined(_segment(segment) for segment in segments)
+
+
+def _segment(segment: text.Segment) -> SafeString:
+    if segment.kind == text.PLAIN:
+        return format_html("{}", segment.text)
+    if segment.kind == text.MIXED:
+        return format_html(
+            '<span class="mixed">{}</span><span class="token">mixed: {}</span>', segment.text, segment.title
+        )
+    if segment.kind == text.LINK:
+        host = format_html("to {}", segment.host) if segment.host else "no web address"
+        return format_html(
+            '<span class="address">{}</span><span class="host">{}</span>', _printed(segment.parts), host
+        )
+    if segment.kind == text.SMUGGLED:
+        return format_html('<span class="token" title="{}">hidden: “{}”</span>', segment.title, segment.text)
+    return format_html('<span class="token" title="{}">{}</span>', segment.title or "folded", segment.text)
+
+
+_SPANS: Final = {
+    typeset.PLAIN: "{}",
+    typeset.STRONG: "<strong>{}</strong>",
+    typeset.EMPHASIS: "<em>{}</em>",
+    typeset.VERBATIM: "<code>{}</code>",
+}
+
+
+def _line(spans: Iterable[typeset.Span]) -> SafeString:
+    made = _joined(format_html(_SPANS[span.kind], _printed(text.segments(span.text))) for span in spans)
+    return format_html('<bdi class="untrusted">{}</bdi>', made)
+
+
+def _block(block: typeset.Block) -> SafeString:
+    if block.kind == typeset.HEADING:
+        # Not a heading of our page: upstream's text must not enter its outline.
+        return format_html('<p class="heading heading-{}">{}</p>', block.level, _line(block.lines[0]))
+    items = format_html_join("", "<li>{}</li>", ((_line(line),) for line in block.lines))
+    if block.kind == typeset.BULLETS:
+        return format_html("<ul>{}</ul>", items)
+    if block.kind == typeset.NUMBERS:
+        return format_html('<ol start="{}">{}</ol>', block.start, items)
+    lines = format_html_join(mark_safe("\n"), "{}", ((_line(line),) for line in block.lines))
+    if block.kind == typeset.CODE:
+        return format_html('<pre class="code">{}</pre>', lines)
+    element = "blockquote" if block.kind == typeset.QUOTE else "p"
+    return format_html(f'<{element} class="lines">{{}}</{element}>', lines)
+
+
+def _run(run: changes.Run) -> SafeString:
+    printed = _printed(text.segments(run.text))
+    if run.kind == changes.ADDED:
+        return format_html("<ins>{}</ins>", printed)
+    return format_html("<del>{}</del>", printed) if run.kind == changes.REMOVED else printed
+
+
+# ---- The frame of every page ----------------------------------------------------------------------------------------
+
+
+@register.simple_tag(takes_context=True)
+def theme(context: dict[str, Any]) -> str:
+    """What the reviewer's profile says of light and dark; "system" where it says nothing."""
+    return "system"
+
+
+@register.inclusion_tag("_navigation.html", takes_context=True)
+def navigation(context: dict[str, Any]) -> dict[str, Any]:
+    """The pages that there are, with the present one marked."""
+    return {"request": context.get("request"), "user": context.get("user")}
+
+
+@register.inclusion_tag("_banners.html", takes_context=True)
+def banners(context: dict[str, Any]) -> dict[str, Any]:
+    """What concerns everybody on every page: a pause."""
+    return {}

@@ -1,0 +1,42 @@
+"""What a person changed against the AI's version."""
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reviews.domain.changes import ADDED, KEPT, REMOVED, Run, changes_between, word_runs
+
+
+def test_a_word_that_changed_is_removed_and_added_and_the_rest_kept():
+    assert word_runs("We will refund you.", "We can refund you.") == (
+        Run(KEPT, "We "),
+        Run(REMOVED, "will"),
+        Run(ADDED, "can"),
+        Run(KEPT, " refund you."),
+    )
+
+
+@given(st.text(max_size=200), st.text(max_size=200))
+def test_both_versions_can_be_read_from_the_runs(before, after):
+    runs = word_runs(before, after)
+    assert "".join(run.text for run in runs if run.kind != ADDED) == before
+    assert "".join(run.text for run in runs if run.kind != REMOVED) == after
+
+
+def test_a_very_long_text_is_compared_without_choking():
+    runs = word_runs("word " * 50_000, "word " * 50_000 + "more")
+    assert runs[-1].kind == ADDED
+
+
+def test_only_fields_that_differ_are_changes():
+    changes = changes_between({"a": "x", "b": {"c": 1}, "d": True}, {"a": "y", "b": {"c": 1}, "d": True})
+    assert [(change.pointer, change.label) for change in changes] == [("/a", "a")]
+
+
+def test_a_field_that_came_or_went_is_a_change_even_when_it_is_null():
+    assert [change.pointer for change in changes_between({"a": None}, {"b": None})] == ["/b", "/a"]
+
+
+def test_json_types_are_kept_apart():
+    assert changes_between({"a": 1}, {"a": True})
+    assert changes_between({"a": "1"}, {"a": 1})
+    assert not changes_between({"a": [1, {"b": None}]}, {"a": [1, {"b": None}]})
