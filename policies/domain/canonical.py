@@ -12,11 +12,11 @@ knows its place in the document, reads the text again: it names the fault, or fi
 import hashlib
 import json
 import re
-from collections.abc import Callable
-from decimal import Decimal
+from collections.abc import Callable, Iterable
+from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from json.decoder import scanstring
-from typing import Final
+from typing import Any, Final
 
 import orjson
 import rfc8785
@@ -128,7 +128,7 @@ def _read_quickly(text: str, patterns: tuple[tuple[str, ...], ...]) -> object:
         if not -MAX_NUMBER <= value <= MAX_NUMBER or sent.setdefault(value, digits) != digits:
             raise _Irregular
         # Fifteen digits always survive a double, but for the smallest of numbers.
-        if (len(digits) > 16 or -1e-290 < value < 1e-290) and Decimal(digits) != Decimal(repr(value)):
+        if (len(digits) > 16 or -1e-290 < value < 1e-290) and not _survives(digits, value):
             raise _Irregular
         return value
 
@@ -138,6 +138,14 @@ def _read_quickly(text: str, patterns: tuple[tuple[str, ...], ...]) -> object:
     for pattern in patterns:
         _make_exact(value, pattern, sent)
     return value
+
+
+def _survives(digits: str, value: float) -> bool:
+    """Whether a reader that goes through the double `value` still sees the number that `digits` write."""
+    try:
+        return Decimal(digits) == Decimal(repr(value))
+    except InvalidOperation:  # An exponent past what a Decimal takes.
+        return False
 
 
 def _object(pairs: list[tuple[str, object]]) -> dict[str, object]:
@@ -160,10 +168,11 @@ def _constant(name: str) -> object:
 def _make_exact(value: object, pattern: tuple[str, ...], sent: dict[float, str]) -> None:
     """Put Decimals in the places of `value` that `pattern` names."""
     head, rest = pattern[0], pattern[1:]
-    if type(value) is dict:
+    keys: Iterable[Any]
+    if isinstance(value, dict):
         keys = [*value] if head == "*" else [head] if head in value else []
-    elif type(value) is list:
-        keys = [*range(len(value))] if head == "*" else []
+    elif isinstance(value, list):
+        keys = range(len(value)) if head == "*" else []
     else:
         return
     for key in keys:
@@ -266,12 +275,13 @@ class _CarefulReader:
 
     def _closed_by(self, bracket: str) -> bool:
         mark = self._next()
-        if mark != bracket and mark != ",":
+        if mark not in (bracket, ","):
             raise self._not_json(f"a comma or {bracket}")
         self._at += 1
         return mark == bracket
 
     def _string(self) -> str:
+        value: str
         try:
             value, self._at = scanstring(self._text, self._at + 1, True)
         except json.JSONDecodeError as error:
@@ -294,7 +304,7 @@ class _CarefulReader:
         value = float(digits)
         if not -MAX_NUMBER <= value <= MAX_NUMBER or whole:
             raise self._refused(f"{_short(digits)} is past ±{MAX_NUMBER:,} (2^53−1), the limit; send it as a string.")
-        if len(match[2] or "") > 6 or Decimal(digits) != Decimal(repr(value)):
+        if not _survives(digits, value):
             raise self._refused(
                 f"{_short(digits)} would become {value!r} in a double, the limit of a JSON number; send it as a string."
             )
@@ -390,7 +400,7 @@ def canonical_bytes(value: object) -> bytes:
     except TypeError:
         return _written_by_the_book(value)
     # orjson writes NaN and Infinity as null, so a null is looked at twice.
-    if _WRITTEN_OTHERWISE.search(written) or (b"null" in written and _holds_no_number(value)):
+    if _WRITTEN_OTHERWISE.search(written) or (b"null" in written and _holds_nan(value)):
         return _written_by_the_book(value)
     return written
 
@@ -398,14 +408,14 @@ def canonical_bytes(value: object) -> bytes:
 _written_by_the_book: Callable[[object], bytes] = rfc8785.dumps  # type: ignore[assignment]  # It checks what it is given.
 
 
-def _holds_no_number(value: object) -> bool:
+def _holds_nan(value: object) -> bool:
     """Whether a NaN or an Infinity stands anywhere in `value`."""
     if isinstance(value, float):
         return value - value != 0
     if isinstance(value, dict):
-        return any(map(_holds_no_number, value.values()))
+        return any(map(_holds_nan, value.values()))
     if isinstance(value, list | tuple):
-        return any(map(_holds_no_number, value))
+        return any(map(_holds_nan, value))
     return False
 
 
