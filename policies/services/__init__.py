@@ -1,0 +1,42 @@
+"""The verbs that change what is in force. Each says what it writes and what it raises."""
+
+from policies.services.drafts import NotADraft, Rebased, create_draft, discard_draft, rebase
+from policies.services.publication import (
+    BaseNotLive,
+    InvalidPolicy,
+    NotInShadow,
+    SecondAdminNeeded,
+    publish,
+    retire_shadow,
+    shadow,
+)
+from policies.services.refusals import NotAllowed, PolicyRefused, ReasonMissing
+from policies.services.rollback import NeverPublished, roll_back
+from policies.services.stop import AlreadySo, pause, resume, take_stop_lock_exclusive
+from policies.services.withdrawal import NothingToWithdraw, withdraw_autonomy
+
+__all__ = [
+    "AlreadySo",
+    "BaseNotLive",
+    "InvalidPolicy",
+    "NeverPublished",
+    "NotADraft",
+    "NotAllowed",
+    "NotInShadow",
+    "NothingToWithdraw",
+    "PolicyRefused",
+    "ReasonMissing",
+    "Rebased",
+    "SecondAdminNeeded",
+    "create_draft",
+    "discard_draft",
+    "pause",
+    "publish",
+    "rebase",
+    "resume",
+    "retire_shadow",
+    "roll_back",
+    "shadow",
+    "take_stop_lock_exclusive",
+    "withdraw_autonomy",
+]
