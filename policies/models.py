@@ -221,9 +221,7 @@ class Threshold(models.Model):
                 condition=~Q(autonomy=Autonomy.BY_CONFIDENCE) | ~Q(basis_reason="") | ~Q(certificate_id=""),
                 name="autonomy_has_a_basis",
             ),
-            models.CheckConstraint(
-                condition=Q(audit_rate__gte=0, audit_rate__lte=1), name="the_audit_rate_is_a_share"
-            ),
+            models.CheckConstraint(condition=Q(audit_rate__gte=0, audit_rate__lte=1), name="the_audit_rate_is_a_share"),
             models.CheckConstraint(
                 condition=Q(verdicts_needed__gte=1, verdicts_needed__lte=3), name="one_to_three_verdicts"
             ),

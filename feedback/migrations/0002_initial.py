@@ -6,177 +6,309 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('feedback', '0001_initial'),
-        ('policies', '0001_initial'),
-        ('reviews', '0001_initial'),
+        ("feedback", "0001_initial"),
+        ("policies", "0001_initial"),
+        ("reviews", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='KnownAnswer',
+            name="KnownAnswer",
             fields=[
-                ('decision', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='known_answer', serialize=False, to='reviews.decision')),
-                ('right_action', models.CharField(max_length=80)),
-                ('ai_is_right', models.BooleanField()),
-                ('evidence', models.CharField(blank=True, max_length=300)),
+                (
+                    "decision",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="known_answer",
+                        serialize=False,
+                        to="reviews.decision",
+                    ),
+                ),
+                ("right_action", models.CharField(max_length=80)),
+                ("ai_is_right", models.BooleanField()),
+                ("evidence", models.CharField(blank=True, max_length=300)),
             ],
         ),
         migrations.AddField(
-            model_name='alarm',
-            name='closed_by',
-            field=models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="alarm",
+            name="closed_by",
+            field=models.ForeignKey(
+                blank=True,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="+",
+                to=settings.AUTH_USER_MODEL,
+            ),
         ),
         migrations.AddField(
-            model_name='alarm',
-            name='workflow',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='alarms', to='policies.workflow'),
+            model_name="alarm",
+            name="workflow",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="alarms", to="policies.workflow"
+            ),
         ),
         migrations.AddField(
-            model_name='backtest',
-            name='requested_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="backtest",
+            name="requested_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='backtest',
-            name='version',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='backtests', to='policies.policyversion'),
+            model_name="backtest",
+            name="version",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="backtests", to="policies.policyversion"
+            ),
         ),
         migrations.AddField(
-            model_name='certificate',
-            name='workflow',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='certificates', to='policies.workflow'),
+            model_name="certificate",
+            name="workflow",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="certificates", to="policies.workflow"
+            ),
         ),
         migrations.AddField(
-            model_name='collected',
-            name='decision',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviews.decision'),
+            model_name="collected",
+            name="decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to="reviews.decision"
+            ),
         ),
         migrations.AddField(
-            model_name='collected',
-            name='ticket',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviews.ticket'),
+            model_name="collected",
+            name="ticket",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="reviews.ticket"
+            ),
         ),
         migrations.AddField(
-            model_name='comment',
-            name='author',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="comment",
+            name="author",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='comment',
-            name='decision',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='comments', to='reviews.decision'),
+            model_name="comment",
+            name="decision",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="comments", to="reviews.decision"
+            ),
         ),
         migrations.AddField(
-            model_name='export',
-            name='requested_by',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL),
+            model_name="export",
+            name="requested_by",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddField(
-            model_name='export',
-            name='workflow',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='exports', to='policies.workflow'),
+            model_name="export",
+            name="workflow",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="exports", to="policies.workflow"
+            ),
         ),
         migrations.CreateModel(
-            name='Label',
+            name="Label",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('source', models.CharField(choices=[('gate', 'Gate verdict'), ('audit', 'Audit verdict'), ('second_opinion', 'Second opinion'), ('ground_truth', 'Later ground truth')], max_length=16)),
-                ('ai_was_right', models.BooleanField()),
-                ('right_action', models.CharField(blank=True, max_length=80)),
-                ('flag_probability', models.DecimalField(decimal_places=4, max_digits=5)),
-                ('label_probability', models.DecimalField(decimal_places=4, max_digits=5, null=True)),
-                ('action', models.CharField(max_length=80)),
-                ('model_name', models.CharField(max_length=120)),
-                ('model_version', models.CharField(max_length=120)),
-                ('confidence', models.FloatField(null=True)),
-                ('route', models.CharField(choices=[('auto', 'Runs at once'), ('review', 'Waits for a person')], max_length=6)),
-                ('flagged', models.BooleanField()),
-                ('decided_at', models.DateTimeField()),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='labels', to='reviews.decision')),
-                ('ticket', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='labels', to='reviews.ticket')),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "source",
+                    models.CharField(
+                        choices=[
+                            ("gate", "Gate verdict"),
+                            ("audit", "Audit verdict"),
+                            ("second_opinion", "Second opinion"),
+                            ("ground_truth", "Later ground truth"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("ai_was_right", models.BooleanField()),
+                ("right_action", models.CharField(blank=True, max_length=80)),
+                ("flag_probability", models.DecimalField(decimal_places=4, max_digits=5)),
+                ("label_probability", models.DecimalField(decimal_places=4, max_digits=5, null=True)),
+                ("action", models.CharField(max_length=80)),
+                ("model_name", models.CharField(max_length=120)),
+                ("model_version", models.CharField(max_length=120)),
+                ("confidence", models.FloatField(null=True)),
+                (
+                    "route",
+                    models.CharField(
+                        choices=[("auto", "Runs at once"), ("review", "Waits for a person")], max_length=6
+                    ),
+                ),
+                ("flagged", models.BooleanField()),
+                ("decided_at", models.DateTimeField()),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="labels", to="reviews.decision"
+                    ),
+                ),
+                (
+                    "ticket",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="labels",
+                        to="reviews.ticket",
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.workflow"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ReasonTally',
+            name="ReasonTally",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('action', models.CharField(max_length=80)),
-                ('reason', models.CharField(max_length=24)),
-                ('verdict', models.CharField(max_length=8)),
-                ('count', models.PositiveIntegerField(default=0)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("action", models.CharField(max_length=80)),
+                ("reason", models.CharField(max_length=24)),
+                ("verdict", models.CharField(max_length=8)),
+                ("count", models.PositiveIntegerField(default=0)),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.workflow"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Tally',
+            name="Tally",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('day', models.DateField()),
-                ('action', models.CharField(max_length=80)),
-                ('model_name', models.CharField(max_length=120)),
-                ('model_version', models.CharField(max_length=120)),
-                ('prompt_digest', models.CharField(blank=True, max_length=120)),
-                ('policy_version', models.PositiveIntegerField(default=0)),
-                ('route', models.CharField(choices=[('auto', 'Runs at once'), ('review', 'Waits for a person')], max_length=6)),
-                ('ticket_kind', models.CharField(blank=True, max_length=16)),
-                ('band', models.PositiveSmallIntegerField(null=True)),
-                ('verdict', models.CharField(blank=True, max_length=8)),
-                ('flagged', models.BooleanField(default=False)),
-                ('count', models.PositiveIntegerField(default=0)),
-                ('seconds', models.FloatField(default=0)),
-                ('reviewer', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("day", models.DateField()),
+                ("action", models.CharField(max_length=80)),
+                ("model_name", models.CharField(max_length=120)),
+                ("model_version", models.CharField(max_length=120)),
+                ("prompt_digest", models.CharField(blank=True, max_length=120)),
+                ("policy_version", models.PositiveIntegerField(default=0)),
+                (
+                    "route",
+                    models.CharField(
+                        choices=[("auto", "Runs at once"), ("review", "Waits for a person")], max_length=6
+                    ),
+                ),
+                ("ticket_kind", models.CharField(blank=True, max_length=16)),
+                ("band", models.PositiveSmallIntegerField(null=True)),
+                ("verdict", models.CharField(blank=True, max_length=8)),
+                ("flagged", models.BooleanField(default=False)),
+                ("count", models.PositiveIntegerField(default=0)),
+                ("seconds", models.FloatField(default=0)),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.workflow"
+                    ),
+                ),
             ],
         ),
         migrations.AddConstraint(
-            model_name='alarm',
-            constraint=models.UniqueConstraint(condition=models.Q(('closed_at__isnull', True)), fields=('kind', 'workflow', 'action'), name='one_open_alarm'),
+            model_name="alarm",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("closed_at__isnull", True)),
+                fields=("kind", "workflow", "action"),
+                name="one_open_alarm",
+            ),
         ),
         migrations.AddIndex(
-            model_name='certificate',
-            index=models.Index(models.F('workflow'), models.F('action'), name='certificates_by_action'),
+            model_name="certificate",
+            index=models.Index(models.F("workflow"), models.F("action"), name="certificates_by_action"),
         ),
         migrations.AddConstraint(
-            model_name='collected',
-            constraint=models.UniqueConstraint(fields=('decision', 'ticket'), name='collected_once', nulls_distinct=False),
+            model_name="collected",
+            constraint=models.UniqueConstraint(
+                fields=("decision", "ticket"), name="collected_once", nulls_distinct=False
+            ),
         ),
         migrations.AddIndex(
-            model_name='label',
-            index=models.Index(models.F('workflow'), models.F('action'), models.F('model_name'), models.F('model_version'), name='labels_by_action_and_model'),
+            model_name="label",
+            index=models.Index(
+                models.F("workflow"),
+                models.F("action"),
+                models.F("model_name"),
+                models.F("model_version"),
+                name="labels_by_action_and_model",
+            ),
         ),
         migrations.AddIndex(
-            model_name='label',
-            index=models.Index(models.F('workflow'), models.OrderBy(models.F('decided_at'), descending=True), name='newest_labels'),
+            model_name="label",
+            index=models.Index(
+                models.F("workflow"), models.OrderBy(models.F("decided_at"), descending=True), name="newest_labels"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='label',
-            constraint=models.UniqueConstraint(fields=('decision', 'source'), name='one_label_of_a_source'),
+            model_name="label",
+            constraint=models.UniqueConstraint(fields=("decision", "source"), name="one_label_of_a_source"),
         ),
         migrations.AddConstraint(
-            model_name='label',
-            constraint=models.CheckConstraint(condition=models.Q(('label_probability__isnull', True), models.Q(('label_probability__gt', 0), ('label_probability__lte', 1)), _connector='OR'), name='a_label_probability_is_a_share'),
+            model_name="label",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("label_probability__isnull", True),
+                    models.Q(("label_probability__gt", 0), ("label_probability__lte", 1)),
+                    _connector="OR",
+                ),
+                name="a_label_probability_is_a_share",
+            ),
         ),
         migrations.AddIndex(
-            model_name='reasontally',
-            index=models.Index(models.F('workflow'), models.F('day'), name='reason_tallies_by_day'),
+            model_name="reasontally",
+            index=models.Index(models.F("workflow"), models.F("day"), name="reason_tallies_by_day"),
         ),
         migrations.AddConstraint(
-            model_name='reasontally',
-            constraint=models.UniqueConstraint(fields=('day', 'workflow', 'action', 'reason', 'verdict'), name='one_reason_tally_of_a_kind'),
+            model_name="reasontally",
+            constraint=models.UniqueConstraint(
+                fields=("day", "workflow", "action", "reason", "verdict"), name="one_reason_tally_of_a_kind"
+            ),
         ),
         migrations.AddIndex(
-            model_name='tally',
-            index=models.Index(models.F('workflow'), models.F('day'), name='tallies_by_day'),
+            model_name="tally",
+            index=models.Index(models.F("workflow"), models.F("day"), name="tallies_by_day"),
         ),
         migrations.AddConstraint(
-            model_name='tally',
-            constraint=models.UniqueConstraint(fields=('day', 'workflow', 'action', 'model_name', 'model_version', 'prompt_digest', 'policy_version', 'route', 'ticket_kind', 'band', 'reviewer', 'verdict', 'flagged'), name='one_tally_of_a_kind', nulls_distinct=False),
+            model_name="tally",
+            constraint=models.UniqueConstraint(
+                fields=(
+                    "day",
+                    "workflow",
+                    "action",
+                    "model_name",
+                    "model_version",
+                    "prompt_digest",
+                    "policy_version",
+                    "route",
+                    "ticket_kind",
+                    "band",
+                    "reviewer",
+                    "verdict",
+                    "flagged",
+                ),
+                name="one_tally_of_a_kind",
+                nulls_distinct=False,
+            ),
         ),
     ]

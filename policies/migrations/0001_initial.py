@@ -11,241 +11,920 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
+        ("auth", "0012_alter_user_first_name_max_length"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='HistoricalWorkflow',
+            name="HistoricalWorkflow",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('key', models.SlugField(help_text='The name that upstream systems send.')),
-                ('title', models.CharField(max_length=120)),
-                ('kind', models.CharField(choices=[('content', 'Content generation'), ('moderation', 'Moderation'), ('communication', 'Automated communication'), ('transaction', 'Transaction'), ('routing', 'Routing')], max_length=16)),
-                ('sla_minutes', models.PositiveIntegerField(default=240, help_text='A ticket that is older is escalated.')),
-                ('audit_sla_hours', models.PositiveIntegerField(default=72, help_text='An audit that is older counts as an error.')),
-                ('second_opinion_share', models.DecimalField(decimal_places=4, default=0, help_text='Share of tickets that a second person answers blind.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('known_answer_share', models.DecimalField(decimal_places=4, default=0, help_text='Share of a queue whose truth is known; 0.02 to 0.05 is usual.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('estimate_first_share', models.DecimalField(decimal_places=4, default=0, help_text='Share of audits that ask for an own estimate first.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('override_rate_limit', models.DecimalField(decimal_places=4, default='0.2', help_text='An override rate surely above this raises an alarm.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('retention_days', models.PositiveIntegerField(blank=True, help_text='Content of decisions is purged after so many days; empty keeps it.', null=True)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('escalation_group', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='auth.group')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('review_group', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='auth.group')),
+                ("id", models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID")),
+                ("key", models.SlugField(help_text="The name that upstream systems send.")),
+                ("title", models.CharField(max_length=120)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("content", "Content generation"),
+                            ("moderation", "Moderation"),
+                            ("communication", "Automated communication"),
+                            ("transaction", "Transaction"),
+                            ("routing", "Routing"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "sla_minutes",
+                    models.PositiveIntegerField(default=240, help_text="A ticket that is older is escalated."),
+                ),
+                (
+                    "audit_sla_hours",
+                    models.PositiveIntegerField(default=72, help_text="An audit that is older counts as an error."),
+                ),
+                (
+                    "second_opinion_share",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=0,
+                        help_text="Share of tickets that a second person answers blind.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "known_answer_share",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=0,
+                        help_text="Share of a queue whose truth is known; 0.02 to 0.05 is usual.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "estimate_first_share",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=0,
+                        help_text="Share of audits that ask for an own estimate first.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "override_rate_limit",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default="0.2",
+                        help_text="An override rate surely above this raises an alarm.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "retention_days",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Content of decisions is purged after so many days; empty keeps it.",
+                        null=True,
+                    ),
+                ),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1),
+                ),
+                (
+                    "escalation_group",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="auth.group",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "review_group",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="auth.group",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical workflow',
-                'verbose_name_plural': 'historical workflows',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical workflow",
+                "verbose_name_plural": "historical workflows",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Switch',
+            name="Switch",
             fields=[
-                ('id', models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
-                ('paused', models.BooleanField(default=False)),
+                ("id", models.PositiveSmallIntegerField(default=1, primary_key=True, serialize=False)),
+                ("paused", models.BooleanField(default=False)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='one_global_switch')],
+                "constraints": [models.CheckConstraint(condition=models.Q(("id", 1)), name="one_global_switch")],
             },
         ),
         migrations.CreateModel(
-            name='Workflow',
+            name="Workflow",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(help_text='The name that upstream systems send.', unique=True)),
-                ('title', models.CharField(max_length=120)),
-                ('kind', models.CharField(choices=[('content', 'Content generation'), ('moderation', 'Moderation'), ('communication', 'Automated communication'), ('transaction', 'Transaction'), ('routing', 'Routing')], max_length=16)),
-                ('sla_minutes', models.PositiveIntegerField(default=240, help_text='A ticket that is older is escalated.')),
-                ('audit_sla_hours', models.PositiveIntegerField(default=72, help_text='An audit that is older counts as an error.')),
-                ('second_opinion_share', models.DecimalField(decimal_places=4, default=0, help_text='Share of tickets that a second person answers blind.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('known_answer_share', models.DecimalField(decimal_places=4, default=0, help_text='Share of a queue whose truth is known; 0.02 to 0.05 is usual.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('estimate_first_share', models.DecimalField(decimal_places=4, default=0, help_text='Share of audits that ask for an own estimate first.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('override_rate_limit', models.DecimalField(decimal_places=4, default='0.2', help_text='An override rate surely above this raises an alarm.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('retention_days', models.PositiveIntegerField(blank=True, help_text='Content of decisions is purged after so many days; empty keeps it.', null=True)),
-                ('paused', models.BooleanField(default=False, editable=False)),
-                ('escalation_group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='escalated_workflows', to='auth.group')),
-                ('review_group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='reviewed_workflows', to='auth.group')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("key", models.SlugField(help_text="The name that upstream systems send.", unique=True)),
+                ("title", models.CharField(max_length=120)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("content", "Content generation"),
+                            ("moderation", "Moderation"),
+                            ("communication", "Automated communication"),
+                            ("transaction", "Transaction"),
+                            ("routing", "Routing"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "sla_minutes",
+                    models.PositiveIntegerField(default=240, help_text="A ticket that is older is escalated."),
+                ),
+                (
+                    "audit_sla_hours",
+                    models.PositiveIntegerField(default=72, help_text="An audit that is older counts as an error."),
+                ),
+                (
+                    "second_opinion_share",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=0,
+                        help_text="Share of tickets that a second person answers blind.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "known_answer_share",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=0,
+                        help_text="Share of a queue whose truth is known; 0.02 to 0.05 is usual.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "estimate_first_share",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default=0,
+                        help_text="Share of audits that ask for an own estimate first.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "override_rate_limit",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default="0.2",
+                        help_text="An override rate surely above this raises an alarm.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "retention_days",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="Content of decisions is purged after so many days; empty keeps it.",
+                        null=True,
+                    ),
+                ),
+                ("paused", models.BooleanField(default=False, editable=False)),
+                (
+                    "escalation_group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="escalated_workflows", to="auth.group"
+                    ),
+                ),
+                (
+                    "review_group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="reviewed_workflows", to="auth.group"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('title',),
+                "ordering": ("title",),
             },
         ),
         migrations.CreateModel(
-            name='PolicyVersion',
+            name="PolicyVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('status', models.CharField(choices=[('draft', 'Draft'), ('shadow', 'Shadow'), ('live', 'Live'), ('retired', 'Retired')], default='draft', max_length=8)),
-                ('cause', models.CharField(choices=[('edit', 'Edit'), ('rollback', 'Roll-back'), ('withdrawal', 'Withdrawal of autonomy')], default='edit', max_length=12)),
-                ('note', models.TextField(blank=True, help_text='Why this change; shown wherever the version is.')),
-                ('created_at', models.DateTimeField()),
-                ('published_at', models.DateTimeField(blank=True, null=True)),
-                ('retired_at', models.DateTimeField(blank=True, null=True)),
-                ('document', models.TextField(blank=True, help_text='Canonical JSON of everything that judging uses.')),
-                ('digest', models.CharField(blank=True, help_text='SHA-256 of the document.', max_length=71)),
-                ('author', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='drafted_policies', to=settings.AUTH_USER_MODEL)),
-                ('base', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='successors', to='policies.policyversion')),
-                ('publisher', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='published_policies', to=settings.AUTH_USER_MODEL)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                (
+                    "status",
+                    models.CharField(
+                        choices=[("draft", "Draft"), ("shadow", "Shadow"), ("live", "Live"), ("retired", "Retired")],
+                        default="draft",
+                        max_length=8,
+                    ),
+                ),
+                (
+                    "cause",
+                    models.CharField(
+                        choices=[("edit", "Edit"), ("rollback", "Roll-back"), ("withdrawal", "Withdrawal of autonomy")],
+                        default="edit",
+                        max_length=12,
+                    ),
+                ),
+                ("note", models.TextField(blank=True, help_text="Why this change; shown wherever the version is.")),
+                ("created_at", models.DateTimeField()),
+                ("published_at", models.DateTimeField(blank=True, null=True)),
+                ("retired_at", models.DateTimeField(blank=True, null=True)),
+                ("document", models.TextField(blank=True, help_text="Canonical JSON of everything that judging uses.")),
+                ("digest", models.CharField(blank=True, help_text="SHA-256 of the document.", max_length=71)),
+                (
+                    "author",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="drafted_policies",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "base",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="successors",
+                        to="policies.policyversion",
+                    ),
+                ),
+                (
+                    "publisher",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="published_policies",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="versions", to="policies.workflow"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PolicyChange',
+            name="PolicyChange",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('kind', models.CharField(choices=[('published', 'Published'), ('shadowed', 'Put in shadow'), ('retired', 'Retired'), ('rolled_back', 'Rolled back'), ('withdrawn', 'Autonomy withdrawn'), ('paused', 'Paused'), ('resumed', 'Resumed')], max_length=12)),
-                ('reason', models.TextField()),
-                ('detail', models.JSONField(default=dict)),
-                ('at', models.DateTimeField()),
-                ('actor', models.ForeignKey(help_text='Empty: done by the evidence itself.', null=True, on_delete=django.db.models.deletion.PROTECT, to=settings.AUTH_USER_MODEL)),
-                ('version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='policies.policyversion')),
-                ('workflow', models.ForeignKey(help_text='Empty: everything.', null=True, on_delete=django.db.models.deletion.PROTECT, related_name='changes', to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("published", "Published"),
+                            ("shadowed", "Put in shadow"),
+                            ("retired", "Retired"),
+                            ("rolled_back", "Rolled back"),
+                            ("withdrawn", "Autonomy withdrawn"),
+                            ("paused", "Paused"),
+                            ("resumed", "Resumed"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                ("reason", models.TextField()),
+                ("detail", models.JSONField(default=dict)),
+                ("at", models.DateTimeField()),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        help_text="Empty: done by the evidence itself.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="changes",
+                        to="policies.policyversion",
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        help_text="Empty: everything.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="changes",
+                        to="policies.workflow",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='HistoricalActionType',
+            name="HistoricalActionType",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('key', models.SlugField(help_text='The name that upstream systems send, such as refund_fee.', max_length=80)),
-                ('title', models.CharField(help_text='An imperative: “Refund a fee”.', max_length=120)),
-                ('what', models.TextField(blank=True, help_text='What happens in the world when it runs, in plain words.')),
-                ('ask', models.TextField(blank=True, help_text='What a reviewer is asked to find out before approving.')),
-                ('reversibility', models.CharField(choices=[('read_only', 'Changes nothing'), ('reversible', 'We can undo it ourselves'), ('externally_reversible', "Undone only with somebody else's help"), ('irreversible', 'Cannot be undone')], max_length=24)),
-                ('payload_schema', models.JSONField(blank=True, help_text='JSON Schema of the payload.', null=True)),
-                ('amount_pointer', models.CharField(blank=True, default='/amount', help_text='JSON Pointer.', max_length=200)),
-                ('currency_pointer', models.CharField(blank=True, default='/currency', help_text='JSON Pointer.', max_length=200)),
-                ('editable_fields', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='JSON Pointers that a reviewer may edit.', size=None)),
-                ('personal_fields', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='JSON Pointers left out of exports.', size=None)),
-                ('layout', models.JSONField(blank=True, default=dict, help_text='JSON Pointer → text, message, markdown, money, image, link, table, code.')),
-                ('sensitive', models.BooleanField(default=False, help_text='Blurred until the reviewer asks to see it.')),
-                ('allowed_verdicts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('approve', 'Approve'), ('edit', 'Edit'), ('override', 'Override'), ('reject', 'Reject')], max_length=8), default=policies.models.every_verdict, size=None)),
-                ('hold_seconds', models.PositiveIntegerField(default=5, help_text='How long a verdict can be undone.', validators=[django.core.validators.MaxValueValidator(3600)])),
-                ('active', models.BooleanField(default=True)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workflow', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='policies.workflow')),
+                ("id", models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID")),
+                (
+                    "key",
+                    models.SlugField(
+                        help_text="The name that upstream systems send, such as refund_fee.", max_length=80
+                    ),
+                ),
+                ("title", models.CharField(help_text="An imperative: “Refund a fee”.", max_length=120)),
+                (
+                    "what",
+                    models.TextField(blank=True, help_text="What happens in the world when it runs, in plain words."),
+                ),
+                (
+                    "ask",
+                    models.TextField(blank=True, help_text="What a reviewer is asked to find out before approving."),
+                ),
+                (
+                    "reversibility",
+                    models.CharField(
+                        choices=[
+                            ("read_only", "Changes nothing"),
+                            ("reversible", "We can undo it ourselves"),
+                            ("externally_reversible", "Undone only with somebody else's help"),
+                            ("irreversible", "Cannot be undone"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("payload_schema", models.JSONField(blank=True, help_text="JSON Schema of the payload.", null=True)),
+                (
+                    "amount_pointer",
+                    models.CharField(blank=True, default="/amount", help_text="JSON Pointer.", max_length=200),
+                ),
+                (
+                    "currency_pointer",
+                    models.CharField(blank=True, default="/currency", help_text="JSON Pointer.", max_length=200),
+                ),
+                (
+                    "editable_fields",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200),
+                        blank=True,
+                        default=list,
+                        help_text="JSON Pointers that a reviewer may edit.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "personal_fields",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200),
+                        blank=True,
+                        default=list,
+                        help_text="JSON Pointers left out of exports.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "layout",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="JSON Pointer → text, message, markdown, money, image, link, table, code.",
+                    ),
+                ),
+                (
+                    "sensitive",
+                    models.BooleanField(default=False, help_text="Blurred until the reviewer asks to see it."),
+                ),
+                (
+                    "allowed_verdicts",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("approve", "Approve"),
+                                ("edit", "Edit"),
+                                ("override", "Override"),
+                                ("reject", "Reject"),
+                            ],
+                            max_length=8,
+                        ),
+                        default=policies.models.every_verdict,
+                        size=None,
+                    ),
+                ),
+                (
+                    "hold_seconds",
+                    models.PositiveIntegerField(
+                        default=5,
+                        help_text="How long a verdict can be undone.",
+                        validators=[django.core.validators.MaxValueValidator(3600)],
+                    ),
+                ),
+                ("active", models.BooleanField(default=True)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="policies.workflow",
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical action type',
-                'verbose_name_plural': 'historical action types',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical action type",
+                "verbose_name_plural": "historical action types",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='ActionType',
+            name="ActionType",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('key', models.SlugField(help_text='The name that upstream systems send, such as refund_fee.', max_length=80)),
-                ('title', models.CharField(help_text='An imperative: “Refund a fee”.', max_length=120)),
-                ('what', models.TextField(blank=True, help_text='What happens in the world when it runs, in plain words.')),
-                ('ask', models.TextField(blank=True, help_text='What a reviewer is asked to find out before approving.')),
-                ('reversibility', models.CharField(choices=[('read_only', 'Changes nothing'), ('reversible', 'We can undo it ourselves'), ('externally_reversible', "Undone only with somebody else's help"), ('irreversible', 'Cannot be undone')], max_length=24)),
-                ('payload_schema', models.JSONField(blank=True, help_text='JSON Schema of the payload.', null=True)),
-                ('amount_pointer', models.CharField(blank=True, default='/amount', help_text='JSON Pointer.', max_length=200)),
-                ('currency_pointer', models.CharField(blank=True, default='/currency', help_text='JSON Pointer.', max_length=200)),
-                ('editable_fields', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='JSON Pointers that a reviewer may edit.', size=None)),
-                ('personal_fields', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(max_length=200), blank=True, default=list, help_text='JSON Pointers left out of exports.', size=None)),
-                ('layout', models.JSONField(blank=True, default=dict, help_text='JSON Pointer → text, message, markdown, money, image, link, table, code.')),
-                ('sensitive', models.BooleanField(default=False, help_text='Blurred until the reviewer asks to see it.')),
-                ('allowed_verdicts', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('approve', 'Approve'), ('edit', 'Edit'), ('override', 'Override'), ('reject', 'Reject')], max_length=8), default=policies.models.every_verdict, size=None)),
-                ('hold_seconds', models.PositiveIntegerField(default=5, help_text='How long a verdict can be undone.', validators=[django.core.validators.MaxValueValidator(3600)])),
-                ('active', models.BooleanField(default=True)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='actions', to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "key",
+                    models.SlugField(
+                        help_text="The name that upstream systems send, such as refund_fee.", max_length=80
+                    ),
+                ),
+                ("title", models.CharField(help_text="An imperative: “Refund a fee”.", max_length=120)),
+                (
+                    "what",
+                    models.TextField(blank=True, help_text="What happens in the world when it runs, in plain words."),
+                ),
+                (
+                    "ask",
+                    models.TextField(blank=True, help_text="What a reviewer is asked to find out before approving."),
+                ),
+                (
+                    "reversibility",
+                    models.CharField(
+                        choices=[
+                            ("read_only", "Changes nothing"),
+                            ("reversible", "We can undo it ourselves"),
+                            ("externally_reversible", "Undone only with somebody else's help"),
+                            ("irreversible", "Cannot be undone"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("payload_schema", models.JSONField(blank=True, help_text="JSON Schema of the payload.", null=True)),
+                (
+                    "amount_pointer",
+                    models.CharField(blank=True, default="/amount", help_text="JSON Pointer.", max_length=200),
+                ),
+                (
+                    "currency_pointer",
+                    models.CharField(blank=True, default="/currency", help_text="JSON Pointer.", max_length=200),
+                ),
+                (
+                    "editable_fields",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200),
+                        blank=True,
+                        default=list,
+                        help_text="JSON Pointers that a reviewer may edit.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "personal_fields",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(max_length=200),
+                        blank=True,
+                        default=list,
+                        help_text="JSON Pointers left out of exports.",
+                        size=None,
+                    ),
+                ),
+                (
+                    "layout",
+                    models.JSONField(
+                        blank=True,
+                        default=dict,
+                        help_text="JSON Pointer → text, message, markdown, money, image, link, table, code.",
+                    ),
+                ),
+                (
+                    "sensitive",
+                    models.BooleanField(default=False, help_text="Blurred until the reviewer asks to see it."),
+                ),
+                (
+                    "allowed_verdicts",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("approve", "Approve"),
+                                ("edit", "Edit"),
+                                ("override", "Override"),
+                                ("reject", "Reject"),
+                            ],
+                            max_length=8,
+                        ),
+                        default=policies.models.every_verdict,
+                        size=None,
+                    ),
+                ),
+                (
+                    "hold_seconds",
+                    models.PositiveIntegerField(
+                        default=5,
+                        help_text="How long a verdict can be undone.",
+                        validators=[django.core.validators.MaxValueValidator(3600)],
+                    ),
+                ),
+                ("active", models.BooleanField(default=True)),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="actions", to="policies.workflow"
+                    ),
+                ),
             ],
             options={
-                'ordering': ('title',),
+                "ordering": ("title",),
             },
         ),
         migrations.CreateModel(
-            name='Rule',
+            name="Rule",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('position', models.PositiveSmallIntegerField(default=0)),
-                ('expression', models.TextField(help_text='CEL; true sends the decision to a person.', max_length=2000)),
-                ('sentence', models.CharField(help_text='The reason as the reviewer reads it.', max_length=300)),
-                ('ask', models.CharField(blank=True, help_text='What the reviewer is to find out.', max_length=300)),
-                ('verdicts_needed', models.PositiveSmallIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3)])),
-                ('group', models.ForeignKey(blank=True, help_text='Who is asked, where not the review group.', null=True, on_delete=django.db.models.deletion.PROTECT, to='auth.group')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='rules', to='policies.policyversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("position", models.PositiveSmallIntegerField(default=0)),
+                (
+                    "expression",
+                    models.TextField(help_text="CEL; true sends the decision to a person.", max_length=2000),
+                ),
+                ("sentence", models.CharField(help_text="The reason as the reviewer reads it.", max_length=300)),
+                ("ask", models.CharField(blank=True, help_text="What the reviewer is to find out.", max_length=300)),
+                (
+                    "verdicts_needed",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(3),
+                        ],
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Who is asked, where not the review group.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="auth.group",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="rules", to="policies.policyversion"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(deferrable=django.db.models.constraints.Deferrable['DEFERRED'], fields=('version', 'position'), name='rules_stand_in_order'), models.CheckConstraint(condition=models.Q(('verdicts_needed__gte', 1), ('verdicts_needed__lte', 3)), name='a_rule_needs_one_to_three_verdicts')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        deferrable=django.db.models.constraints.Deferrable["DEFERRED"],
+                        fields=("version", "position"),
+                        name="rules_stand_in_order",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("verdicts_needed__gte", 1), ("verdicts_needed__lte", 3)),
+                        name="a_rule_needs_one_to_three_verdicts",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Threshold',
+            name="Threshold",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model_name', models.CharField(blank=True, help_text='Empty: any model.', max_length=120)),
-                ('model_version', models.CharField(blank=True, help_text='Empty: any version.', max_length=120)),
-                ('autonomy', models.CharField(choices=[('never', 'Never alone'), ('by_confidence', 'Alone from a confidence upward'), ('withdrawn', 'Withdrawn by evidence')], default='never', max_length=16)),
-                ('least_confidence', models.DecimalField(blank=True, decimal_places=6, help_text='Runs alone at this confidence and above.', max_digits=7, null=True)),
-                ('largest_amount', models.DecimalField(blank=True, decimal_places=4, help_text='Runs alone up to this amount.', max_digits=20, null=True)),
-                ('currency', models.CharField(blank=True, help_text='Of every amount in this row, such as EUR.', max_length=3)),
-                ('verdicts_needed', models.PositiveSmallIntegerField(default=1, help_text='How many people must agree.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(3)])),
-                ('audit_rate', models.DecimalField(decimal_places=4, default='0.02', help_text='Share that is reviewed whatever the policy says.', max_digits=5, validators=[django.core.validators.MinValueValidator(0), django.core.validators.MaxValueValidator(1)])),
-                ('deliberate_acts', models.PositiveSmallIntegerField(default=1, help_text='2: more than one key to approve.', validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(2)])),
-                ('separation', models.BooleanField(default=False, help_text='Nobody decides what they asked for themselves.')),
-                ('daily_count', models.PositiveIntegerField(blank=True, help_text='Most automatic approvals a day.', null=True)),
-                ('daily_amount', models.DecimalField(blank=True, decimal_places=4, max_digits=20, null=True)),
-                ('subject_daily_count', models.PositiveIntegerField(blank=True, help_text='The same for one subject.', null=True)),
-                ('subject_daily_amount', models.DecimalField(blank=True, decimal_places=4, max_digits=20, null=True)),
-                ('alpha', models.DecimalField(blank=True, decimal_places=4, help_text='Largest error rate that the basis claims.', max_digits=5, null=True)),
-                ('delta', models.DecimalField(blank=True, decimal_places=4, help_text='Chance that the claim is wrong.', max_digits=5, null=True)),
-                ('certificate_id', models.CharField(blank=True, max_length=64)),
-                ('certificate_digest', models.CharField(blank=True, max_length=71)),
-                ('basis_reason', models.TextField(blank=True, help_text='Why this may run alone, where there is no certificate.')),
-                ('basis_holds_until', models.DateTimeField(blank=True, null=True)),
-                ('action', models.ForeignKey(blank=True, help_text='Empty: the default for every action.', null=True, on_delete=django.db.models.deletion.PROTECT, to='policies.actiontype')),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='thresholds', to='policies.policyversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("model_name", models.CharField(blank=True, help_text="Empty: any model.", max_length=120)),
+                ("model_version", models.CharField(blank=True, help_text="Empty: any version.", max_length=120)),
+                (
+                    "autonomy",
+                    models.CharField(
+                        choices=[
+                            ("never", "Never alone"),
+                            ("by_confidence", "Alone from a confidence upward"),
+                            ("withdrawn", "Withdrawn by evidence"),
+                        ],
+                        default="never",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "least_confidence",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=6,
+                        help_text="Runs alone at this confidence and above.",
+                        max_digits=7,
+                        null=True,
+                    ),
+                ),
+                (
+                    "largest_amount",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Runs alone up to this amount.",
+                        max_digits=20,
+                        null=True,
+                    ),
+                ),
+                (
+                    "currency",
+                    models.CharField(blank=True, help_text="Of every amount in this row, such as EUR.", max_length=3),
+                ),
+                (
+                    "verdicts_needed",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        help_text="How many people must agree.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(3),
+                        ],
+                    ),
+                ),
+                (
+                    "audit_rate",
+                    models.DecimalField(
+                        decimal_places=4,
+                        default="0.02",
+                        help_text="Share that is reviewed whatever the policy says.",
+                        max_digits=5,
+                        validators=[
+                            django.core.validators.MinValueValidator(0),
+                            django.core.validators.MaxValueValidator(1),
+                        ],
+                    ),
+                ),
+                (
+                    "deliberate_acts",
+                    models.PositiveSmallIntegerField(
+                        default=1,
+                        help_text="2: more than one key to approve.",
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(2),
+                        ],
+                    ),
+                ),
+                (
+                    "separation",
+                    models.BooleanField(default=False, help_text="Nobody decides what they asked for themselves."),
+                ),
+                (
+                    "daily_count",
+                    models.PositiveIntegerField(blank=True, help_text="Most automatic approvals a day.", null=True),
+                ),
+                ("daily_amount", models.DecimalField(blank=True, decimal_places=4, max_digits=20, null=True)),
+                (
+                    "subject_daily_count",
+                    models.PositiveIntegerField(blank=True, help_text="The same for one subject.", null=True),
+                ),
+                ("subject_daily_amount", models.DecimalField(blank=True, decimal_places=4, max_digits=20, null=True)),
+                (
+                    "alpha",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Largest error rate that the basis claims.",
+                        max_digits=5,
+                        null=True,
+                    ),
+                ),
+                (
+                    "delta",
+                    models.DecimalField(
+                        blank=True,
+                        decimal_places=4,
+                        help_text="Chance that the claim is wrong.",
+                        max_digits=5,
+                        null=True,
+                    ),
+                ),
+                ("certificate_id", models.CharField(blank=True, max_length=64)),
+                ("certificate_digest", models.CharField(blank=True, max_length=71)),
+                (
+                    "basis_reason",
+                    models.TextField(blank=True, help_text="Why this may run alone, where there is no certificate."),
+                ),
+                ("basis_holds_until", models.DateTimeField(blank=True, null=True)),
+                (
+                    "action",
+                    models.ForeignKey(
+                        blank=True,
+                        help_text="Empty: the default for every action.",
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        to="policies.actiontype",
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="thresholds",
+                        to="policies.policyversion",
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('version', 'action', 'model_name', 'model_version'), name='one_threshold_for_an_action_and_model', nulls_distinct=False), models.CheckConstraint(condition=models.Q(models.Q(('autonomy', 'by_confidence'), _negated=True), models.Q(('least_confidence__gt', 0), ('least_confidence__isnull', False), ('least_confidence__lte', 1)), _connector='OR'), name='autonomy_needs_a_least_confidence'), models.CheckConstraint(condition=models.Q(models.Q(('autonomy', 'by_confidence'), _negated=True), ('audit_rate__gt', 0), _connector='OR'), name='autonomy_is_audited'), models.CheckConstraint(condition=models.Q(models.Q(('autonomy', 'by_confidence'), _negated=True), models.Q(('basis_reason', ''), _negated=True), models.Q(('certificate_id', ''), _negated=True), _connector='OR'), name='autonomy_has_a_basis'), models.CheckConstraint(condition=models.Q(('audit_rate__gte', 0), ('audit_rate__lte', 1)), name='the_audit_rate_is_a_share'), models.CheckConstraint(condition=models.Q(('verdicts_needed__gte', 1), ('verdicts_needed__lte', 3)), name='one_to_three_verdicts'), models.CheckConstraint(condition=models.Q(('deliberate_acts__gte', 1), ('deliberate_acts__lte', 2)), name='one_or_two_deliberate_acts'), models.CheckConstraint(condition=models.Q(models.Q(('daily_amount__isnull', True), ('largest_amount__isnull', True), ('subject_daily_amount__isnull', True)), models.Q(('currency', ''), _negated=True), _connector='OR'), name='an_amount_names_its_currency'), models.CheckConstraint(condition=models.Q(('model_version', ''), models.Q(('model_name', ''), _negated=True), _connector='OR'), name='a_model_version_names_its_model')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("version", "action", "model_name", "model_version"),
+                        name="one_threshold_for_an_action_and_model",
+                        nulls_distinct=False,
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("autonomy", "by_confidence"), _negated=True),
+                            models.Q(
+                                ("least_confidence__gt", 0),
+                                ("least_confidence__isnull", False),
+                                ("least_confidence__lte", 1),
+                            ),
+                            _connector="OR",
+                        ),
+                        name="autonomy_needs_a_least_confidence",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("autonomy", "by_confidence"), _negated=True),
+                            ("audit_rate__gt", 0),
+                            _connector="OR",
+                        ),
+                        name="autonomy_is_audited",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(("autonomy", "by_confidence"), _negated=True),
+                            models.Q(("basis_reason", ""), _negated=True),
+                            models.Q(("certificate_id", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="autonomy_has_a_basis",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("audit_rate__gte", 0), ("audit_rate__lte", 1)),
+                        name="the_audit_rate_is_a_share",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("verdicts_needed__gte", 1), ("verdicts_needed__lte", 3)),
+                        name="one_to_three_verdicts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(("deliberate_acts__gte", 1), ("deliberate_acts__lte", 2)),
+                        name="one_or_two_deliberate_acts",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            models.Q(
+                                ("daily_amount__isnull", True),
+                                ("largest_amount__isnull", True),
+                                ("subject_daily_amount__isnull", True),
+                            ),
+                            models.Q(("currency", ""), _negated=True),
+                            _connector="OR",
+                        ),
+                        name="an_amount_names_its_currency",
+                    ),
+                    models.CheckConstraint(
+                        condition=models.Q(
+                            ("model_version", ""), models.Q(("model_name", ""), _negated=True), _connector="OR"
+                        ),
+                        name="a_model_version_names_its_model",
+                    ),
+                ],
             },
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(fields=('workflow', 'number'), name='one_policy_version_of_a_number'),
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(fields=("workflow", "number"), name="one_policy_version_of_a_number"),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'live')), fields=('workflow',), name='one_live_version_of_a_workflow'),
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "live")), fields=("workflow",), name="one_live_version_of_a_workflow"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('status', 'shadow')), fields=('workflow',), name='one_shadow_version_of_a_workflow'),
+            model_name="policyversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("status", "shadow")), fields=("workflow",), name="one_shadow_version_of_a_workflow"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.CheckConstraint(condition=models.Q(('status', 'draft'), models.Q(models.Q(('document', ''), _negated=True), models.Q(('digest', ''), _negated=True)), _connector='OR'), name='a_published_version_is_pinned'),
+            model_name="policyversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("status", "draft"),
+                    models.Q(models.Q(("document", ""), _negated=True), models.Q(("digest", ""), _negated=True)),
+                    _connector="OR",
+                ),
+                name="a_published_version_is_pinned",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='policyversion',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('status', 'live'), _negated=True), ('published_at__isnull', False), _connector='OR'), name='a_live_version_was_published'),
+            model_name="policyversion",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("status", "live"), _negated=True), ("published_at__isnull", False), _connector="OR"
+                ),
+                name="a_live_version_was_published",
+            ),
         ),
         migrations.AddIndex(
-            model_name='policychange',
-            index=models.Index(models.OrderBy(models.F('at'), descending=True), name='newest_policy_changes'),
+            model_name="policychange",
+            index=models.Index(models.OrderBy(models.F("at"), descending=True), name="newest_policy_changes"),
         ),
         migrations.AddConstraint(
-            model_name='actiontype',
-            constraint=models.UniqueConstraint(fields=('workflow', 'key'), name='one_action_of_a_key_in_a_workflow'),
+            model_name="actiontype",
+            constraint=models.UniqueConstraint(fields=("workflow", "key"), name="one_action_of_a_key_in_a_workflow"),
         ),
     ]

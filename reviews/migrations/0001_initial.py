@@ -12,637 +12,1372 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('auth', '0012_alter_user_first_name_max_length'),
-        ('policies', '0001_initial'),
+        ("auth", "0012_alter_user_first_name_max_length"),
+        ("policies", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Checkpoint',
+            name="Checkpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('size', models.BigIntegerField()),
-                ('root', models.BinaryField()),
-                ('note', models.TextField()),
-                ('created_at', models.DateTimeField()),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("size", models.BigIntegerField()),
+                ("root", models.BinaryField()),
+                ("note", models.TextField()),
+                ("created_at", models.DateTimeField()),
             ],
         ),
         migrations.CreateModel(
-            name='Heartbeat',
+            name="Heartbeat",
             fields=[
-                ('name', models.CharField(max_length=120, primary_key=True, serialize=False)),
-                ('beat_at', models.DateTimeField()),
-                ('detail', models.JSONField(default=dict)),
+                ("name", models.CharField(max_length=120, primary_key=True, serialize=False)),
+                ("beat_at", models.DateTimeField()),
+                ("detail", models.JSONField(default=dict)),
             ],
         ),
         migrations.CreateModel(
-            name='Client',
+            name="Client",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=120, unique=True)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('decisions:write', 'Submit, cancel and answer'), ('decisions:read', 'Read decisions and events'), ('insights:read', 'Read insights'), ('permits:issue', 'Fetch permits'), ('permits:redeem', 'Redeem permits, report executions'), ('truth:write', 'Report what turned out to be right')], max_length=20), blank=True, default=list, size=None)),
-                ('rate_limit', models.PositiveIntegerField(default=6000, help_text='Requests a minute; 0 is no limit.')),
-                ('independent', models.BooleanField(default=False, help_text='Independent of those that propose: its truth counts as a label.')),
-                ('internal', models.BooleanField(default=False, editable=False, help_text='Ours: it submits known answers.')),
-                ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('workflows', models.ManyToManyField(blank=True, related_name='clients', to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("name", models.CharField(max_length=120, unique=True)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("decisions:write", "Submit, cancel and answer"),
+                                ("decisions:read", "Read decisions and events"),
+                                ("insights:read", "Read insights"),
+                                ("permits:issue", "Fetch permits"),
+                                ("permits:redeem", "Redeem permits, report executions"),
+                                ("truth:write", "Report what turned out to be right"),
+                            ],
+                            max_length=20,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "rate_limit",
+                    models.PositiveIntegerField(default=6000, help_text="Requests a minute; 0 is no limit."),
+                ),
+                (
+                    "independent",
+                    models.BooleanField(
+                        default=False, help_text="Independent of those that propose: its truth counts as a label."
+                    ),
+                ),
+                (
+                    "internal",
+                    models.BooleanField(default=False, editable=False, help_text="Ours: it submits known answers."),
+                ),
+                ("active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                ("workflows", models.ManyToManyField(blank=True, related_name="clients", to="policies.workflow")),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='Decision',
+            name="Decision",
             fields=[
-                ('id', models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
-                ('external_id', models.CharField(max_length=255)),
-                ('idempotency_key', models.CharField(max_length=255, null=True)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('action', models.CharField(max_length=80)),
-                ('subject_type', models.CharField(blank=True, max_length=80)),
-                ('subject_id', models.CharField(blank=True, max_length=255)),
-                ('subject_label', models.TextField(null=True)),
-                ('subject_url', models.TextField(null=True)),
-                ('payload', models.JSONField(null=True)),
-                ('payload_sha256', models.CharField(max_length=64)),
-                ('amount', reviews.models.columns.ExactDecimalField(null=True)),
-                ('currency', models.CharField(blank=True, max_length=16)),
-                ('confidence', reviews.models.columns.ExactDecimalField(null=True)),
-                ('alternatives', models.JSONField(null=True)),
-                ('reasoning', models.TextField(null=True)),
-                ('context', models.JSONField(null=True)),
-                ('model_name', models.CharField(max_length=120)),
-                ('model_version', models.CharField(max_length=120)),
-                ('prompt_digest', models.CharField(blank=True, max_length=120)),
-                ('requested_by', models.TextField(null=True)),
-                ('run', models.JSONField(null=True)),
-                ('deadline', models.DateTimeField(null=True)),
-                ('salt', models.BinaryField(null=True)),
-                ('threshold', models.DecimalField(decimal_places=6, max_digits=7, null=True)),
-                ('facts', models.JSONField()),
-                ('route', models.CharField(choices=[('auto', 'Runs at once'), ('review', 'Waits for a person')], max_length=6)),
-                ('reasons', models.JSONField()),
-                ('flagged', models.BooleanField()),
-                ('flag_probability', models.DecimalField(decimal_places=4, max_digits=5)),
-                ('internal', models.BooleanField(default=False)),
-                ('received_at', models.DateTimeField()),
-                ('purged_at', models.DateTimeField(null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='reviews.client')),
-                ('policy_version', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='policies.policyversion')),
-                ('requester', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='decisions', to='policies.workflow')),
+                ("id", models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
+                ("external_id", models.CharField(max_length=255)),
+                ("idempotency_key", models.CharField(max_length=255, null=True)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("action", models.CharField(max_length=80)),
+                ("subject_type", models.CharField(blank=True, max_length=80)),
+                ("subject_id", models.CharField(blank=True, max_length=255)),
+                ("subject_label", models.TextField(null=True)),
+                ("subject_url", models.TextField(null=True)),
+                ("payload", models.JSONField(null=True)),
+                ("payload_sha256", models.CharField(max_length=64)),
+                ("amount", reviews.models.columns.ExactDecimalField(null=True)),
+                ("currency", models.CharField(blank=True, max_length=16)),
+                ("confidence", reviews.models.columns.ExactDecimalField(null=True)),
+                ("alternatives", models.JSONField(null=True)),
+                ("reasoning", models.TextField(null=True)),
+                ("context", models.JSONField(null=True)),
+                ("model_name", models.CharField(max_length=120)),
+                ("model_version", models.CharField(max_length=120)),
+                ("prompt_digest", models.CharField(blank=True, max_length=120)),
+                ("requested_by", models.TextField(null=True)),
+                ("run", models.JSONField(null=True)),
+                ("deadline", models.DateTimeField(null=True)),
+                ("salt", models.BinaryField(null=True)),
+                ("threshold", models.DecimalField(decimal_places=6, max_digits=7, null=True)),
+                ("facts", models.JSONField()),
+                (
+                    "route",
+                    models.CharField(
+                        choices=[("auto", "Runs at once"), ("review", "Waits for a person")], max_length=6
+                    ),
+                ),
+                ("reasons", models.JSONField()),
+                ("flagged", models.BooleanField()),
+                ("flag_probability", models.DecimalField(decimal_places=4, max_digits=5)),
+                ("internal", models.BooleanField(default=False)),
+                ("received_at", models.DateTimeField()),
+                ("purged_at", models.DateTimeField(null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="reviews.client"
+                    ),
+                ),
+                (
+                    "policy_version",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="policies.policyversion",
+                    ),
+                ),
+                (
+                    "requester",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="policies.workflow"
+                    ),
+                ),
             ],
             options={
-                'base_manager_name': 'everything',
+                "base_manager_name": "everything",
             },
             managers=[
-                ('objects', django.db.models.manager.Manager()),
-                ('everything', django.db.models.manager.Manager()),
+                ("objects", django.db.models.manager.Manager()),
+                ("everything", django.db.models.manager.Manager()),
             ],
         ),
         migrations.CreateModel(
-            name='Delivery',
+            name="Delivery",
             fields=[
-                ('id', models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
-                ('type', models.CharField(choices=[('decision.pending', 'Waits for a person'), ('decision.settled', 'Settled'), ('decision.asked', 'A reviewer asks'), ('decision.audit_disagreed', 'An audit disagreed'), ('policy.published', 'Policy published'), ('autonomy.withdrawn', 'Autonomy withdrawn'), ('alarm.raised', 'Alarm raised')], max_length=28)),
-                ('body', models.TextField()),
-                ('state', models.CharField(choices=[('waiting', 'Waiting'), ('delivered', 'Delivered'), ('dead', 'Given up')], default='waiting', max_length=10)),
-                ('attempts_made', models.PositiveSmallIntegerField(default=0)),
-                ('next_attempt_at', models.DateTimeField()),
-                ('leased_until', models.DateTimeField(null=True)),
-                ('created_at', models.DateTimeField()),
-                ('delivered_at', models.DateTimeField(null=True)),
-                ('decision', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='reviews.decision')),
+                ("id", models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
+                (
+                    "type",
+                    models.CharField(
+                        choices=[
+                            ("decision.pending", "Waits for a person"),
+                            ("decision.settled", "Settled"),
+                            ("decision.asked", "A reviewer asks"),
+                            ("decision.audit_disagreed", "An audit disagreed"),
+                            ("policy.published", "Policy published"),
+                            ("autonomy.withdrawn", "Autonomy withdrawn"),
+                            ("alarm.raised", "Alarm raised"),
+                        ],
+                        max_length=28,
+                    ),
+                ),
+                ("body", models.TextField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("waiting", "Waiting"), ("delivered", "Delivered"), ("dead", "Given up")],
+                        default="waiting",
+                        max_length=10,
+                    ),
+                ),
+                ("attempts_made", models.PositiveSmallIntegerField(default=0)),
+                ("next_attempt_at", models.DateTimeField()),
+                ("leased_until", models.DateTimeField(null=True)),
+                ("created_at", models.DateTimeField()),
+                ("delivered_at", models.DateTimeField(null=True)),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="deliveries",
+                        to="reviews.decision",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Attempt',
+            name="Attempt",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveSmallIntegerField()),
-                ('at', models.DateTimeField()),
-                ('status', models.PositiveSmallIntegerField(null=True)),
-                ('error', models.CharField(blank=True, max_length=300)),
-                ('response', models.TextField(blank=True)),
-                ('milliseconds', models.PositiveIntegerField()),
-                ('delivery', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='attempts', to='reviews.delivery')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveSmallIntegerField()),
+                ("at", models.DateTimeField()),
+                ("status", models.PositiveSmallIntegerField(null=True)),
+                ("error", models.CharField(blank=True, max_length=300)),
+                ("response", models.TextField(blank=True)),
+                ("milliseconds", models.PositiveIntegerField()),
+                (
+                    "delivery",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="attempts", to="reviews.delivery"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Endpoint',
+            name="Endpoint",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('url', models.URLField(max_length=500)),
-                ('secret', models.CharField(help_text='whsec_…; signs each delivery.', max_length=120)),
-                ('previous_secret', models.CharField(blank=True, help_text='Also signs, during a rotation.', max_length=120)),
-                ('active', models.BooleanField(default=True)),
-                ('failing_since', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('disabled_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('disabled_reason', models.CharField(blank=True, editable=False, max_length=200)),
-                ('created_at', models.DateTimeField(auto_now_add=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='endpoints', to='reviews.client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("url", models.URLField(max_length=500)),
+                ("secret", models.CharField(help_text="whsec_…; signs each delivery.", max_length=120)),
+                (
+                    "previous_secret",
+                    models.CharField(blank=True, help_text="Also signs, during a rotation.", max_length=120),
+                ),
+                ("active", models.BooleanField(default=True)),
+                ("failing_since", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("disabled_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("disabled_reason", models.CharField(blank=True, editable=False, max_length=200)),
+                ("created_at", models.DateTimeField(auto_now_add=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="endpoints", to="reviews.client"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='endpoint',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='deliveries', to='reviews.endpoint'),
+            model_name="delivery",
+            name="endpoint",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.CASCADE, related_name="deliveries", to="reviews.endpoint"
+            ),
         ),
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('id', models.BigAutoField(primary_key=True, serialize=False)),
-                ('xid', reviews.models.columns.TransactionIdField(db_default=reviews.models.columns.CurrentTransaction(output_field=models.BigIntegerField()), editable=False)),
-                ('epoch', models.PositiveSmallIntegerField(db_default=1)),
-                ('kind', models.CharField(choices=[('decision.submitted', 'Decision submitted'), ('decision.cancelled', 'Decision cancelled'), ('decision.purged', 'Content purged'), ('ticket.opened', 'Ticket opened'), ('ticket.claimed', 'Ticket claimed'), ('ticket.released', 'Claim ended'), ('ticket.skipped', 'Ticket skipped'), ('ticket.escalated', 'Ticket escalated'), ('ticket.reminded', 'Reminder sent'), ('ticket.moved', 'Ticket moved'), ('ticket.settled', 'Ticket settled'), ('ticket.expired', 'Ticket expired'), ('ticket.withdrawn', 'Ticket withdrawn'), ('question.asked', 'Question asked'), ('question.answered', 'Question answered'), ('verdict.given', 'Verdict given'), ('verdict.undone', 'Verdict undone'), ('outcome.settled', 'Outcome settled'), ('audit.disagreed', 'Audit disagreed'), ('truth.reported', 'Truth reported'), ('execution.reported', 'Execution reported'), ('permit.issued', 'Permit issued'), ('permit.redeemed', 'Permit redeemed'), ('policy.changed', 'Policy changed'), ('alarm.raised', 'Alarm raised'), ('comment.added', 'Comment added'), ('exported', 'Exported')], max_length=24)),
-                ('at', models.DateTimeField()),
-                ('body', models.TextField()),
-                ('client', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviews.client')),
-                ('decision', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='reviews.decision')),
-                ('policy_change', models.OneToOneField(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='event', to='policies.policychange')),
-                ('user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workflow', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.workflow')),
+                ("id", models.BigAutoField(primary_key=True, serialize=False)),
+                (
+                    "xid",
+                    reviews.models.columns.TransactionIdField(
+                        db_default=reviews.models.columns.CurrentTransaction(output_field=models.BigIntegerField()),
+                        editable=False,
+                    ),
+                ),
+                ("epoch", models.PositiveSmallIntegerField(db_default=1)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("decision.submitted", "Decision submitted"),
+                            ("decision.cancelled", "Decision cancelled"),
+                            ("decision.purged", "Content purged"),
+                            ("ticket.opened", "Ticket opened"),
+                            ("ticket.claimed", "Ticket claimed"),
+                            ("ticket.released", "Claim ended"),
+                            ("ticket.skipped", "Ticket skipped"),
+                            ("ticket.escalated", "Ticket escalated"),
+                            ("ticket.reminded", "Reminder sent"),
+                            ("ticket.moved", "Ticket moved"),
+                            ("ticket.settled", "Ticket settled"),
+                            ("ticket.expired", "Ticket expired"),
+                            ("ticket.withdrawn", "Ticket withdrawn"),
+                            ("question.asked", "Question asked"),
+                            ("question.answered", "Question answered"),
+                            ("verdict.given", "Verdict given"),
+                            ("verdict.undone", "Verdict undone"),
+                            ("outcome.settled", "Outcome settled"),
+                            ("audit.disagreed", "Audit disagreed"),
+                            ("truth.reported", "Truth reported"),
+                            ("execution.reported", "Execution reported"),
+                            ("permit.issued", "Permit issued"),
+                            ("permit.redeemed", "Permit redeemed"),
+                            ("policy.changed", "Policy changed"),
+                            ("alarm.raised", "Alarm raised"),
+                            ("comment.added", "Comment added"),
+                            ("exported", "Exported"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("at", models.DateTimeField()),
+                ("body", models.TextField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="reviews.client"
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="events",
+                        to="reviews.decision",
+                    ),
+                ),
+                (
+                    "policy_change",
+                    models.OneToOneField(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="event",
+                        to="policies.policychange",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.workflow"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='delivery',
-            name='event',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='deliveries', to='reviews.event'),
+            model_name="delivery",
+            name="event",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT, related_name="deliveries", to="reviews.event"
+            ),
         ),
         migrations.CreateModel(
-            name='Execution',
+            name="Execution",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('status', models.CharField(choices=[('succeeded', 'Succeeded'), ('failed', 'Failed')], max_length=10)),
-                ('detail', models.TextField(blank=True)),
-                ('reported_at', models.DateTimeField()),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='executions', to='reviews.client')),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='executions', to='reviews.decision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("status", models.CharField(choices=[("succeeded", "Succeeded"), ("failed", "Failed")], max_length=10)),
+                ("detail", models.TextField(blank=True)),
+                ("reported_at", models.DateTimeField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="executions", to="reviews.client"
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="executions", to="reviews.decision"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='HistoricalClient',
+            name="HistoricalClient",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('name', models.CharField(db_index=True, max_length=120)),
-                ('scopes', django.contrib.postgres.fields.ArrayField(base_field=models.CharField(choices=[('decisions:write', 'Submit, cancel and answer'), ('decisions:read', 'Read decisions and events'), ('insights:read', 'Read insights'), ('permits:issue', 'Fetch permits'), ('permits:redeem', 'Redeem permits, report executions'), ('truth:write', 'Report what turned out to be right')], max_length=20), blank=True, default=list, size=None)),
-                ('rate_limit', models.PositiveIntegerField(default=6000, help_text='Requests a minute; 0 is no limit.')),
-                ('independent', models.BooleanField(default=False, help_text='Independent of those that propose: its truth counts as a label.')),
-                ('internal', models.BooleanField(default=False, editable=False, help_text='Ours: it submits known answers.')),
-                ('active', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(blank=True, editable=False)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID")),
+                ("name", models.CharField(db_index=True, max_length=120)),
+                (
+                    "scopes",
+                    django.contrib.postgres.fields.ArrayField(
+                        base_field=models.CharField(
+                            choices=[
+                                ("decisions:write", "Submit, cancel and answer"),
+                                ("decisions:read", "Read decisions and events"),
+                                ("insights:read", "Read insights"),
+                                ("permits:issue", "Fetch permits"),
+                                ("permits:redeem", "Redeem permits, report executions"),
+                                ("truth:write", "Report what turned out to be right"),
+                            ],
+                            max_length=20,
+                        ),
+                        blank=True,
+                        default=list,
+                        size=None,
+                    ),
+                ),
+                (
+                    "rate_limit",
+                    models.PositiveIntegerField(default=6000, help_text="Requests a minute; 0 is no limit."),
+                ),
+                (
+                    "independent",
+                    models.BooleanField(
+                        default=False, help_text="Independent of those that propose: its truth counts as a label."
+                    ),
+                ),
+                (
+                    "internal",
+                    models.BooleanField(default=False, editable=False, help_text="Ours: it submits known answers."),
+                ),
+                ("active", models.BooleanField(default=True)),
+                ("created_at", models.DateTimeField(blank=True, editable=False)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical client',
-                'verbose_name_plural': 'historical clients',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical client",
+                "verbose_name_plural": "historical clients",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='HistoricalEndpoint',
+            name="HistoricalEndpoint",
             fields=[
-                ('id', models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name='ID')),
-                ('url', models.URLField(max_length=500)),
-                ('active', models.BooleanField(default=True)),
-                ('disabled_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('disabled_reason', models.CharField(blank=True, editable=False, max_length=200)),
-                ('created_at', models.DateTimeField(blank=True, editable=False)),
-                ('history_id', models.AutoField(primary_key=True, serialize=False)),
-                ('history_date', models.DateTimeField(db_index=True)),
-                ('history_change_reason', models.CharField(max_length=100, null=True)),
-                ('history_type', models.CharField(choices=[('+', 'Created'), ('~', 'Changed'), ('-', 'Deleted')], max_length=1)),
-                ('client', models.ForeignKey(blank=True, db_constraint=False, null=True, on_delete=django.db.models.deletion.DO_NOTHING, related_name='+', to='reviews.client')),
-                ('history_user', models.ForeignKey(null=True, on_delete=django.db.models.deletion.SET_NULL, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigIntegerField(auto_created=True, blank=True, db_index=True, verbose_name="ID")),
+                ("url", models.URLField(max_length=500)),
+                ("active", models.BooleanField(default=True)),
+                ("disabled_at", models.DateTimeField(blank=True, editable=False, null=True)),
+                ("disabled_reason", models.CharField(blank=True, editable=False, max_length=200)),
+                ("created_at", models.DateTimeField(blank=True, editable=False)),
+                ("history_id", models.AutoField(primary_key=True, serialize=False)),
+                ("history_date", models.DateTimeField(db_index=True)),
+                ("history_change_reason", models.CharField(max_length=100, null=True)),
+                (
+                    "history_type",
+                    models.CharField(choices=[("+", "Created"), ("~", "Changed"), ("-", "Deleted")], max_length=1),
+                ),
+                (
+                    "client",
+                    models.ForeignKey(
+                        blank=True,
+                        db_constraint=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.DO_NOTHING,
+                        related_name="+",
+                        to="reviews.client",
+                    ),
+                ),
+                (
+                    "history_user",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.SET_NULL,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'verbose_name': 'historical endpoint',
-                'verbose_name_plural': 'historical endpoints',
-                'ordering': ('-history_date', '-history_id'),
-                'get_latest_by': ('history_date', 'history_id'),
+                "verbose_name": "historical endpoint",
+                "verbose_name_plural": "historical endpoints",
+                "ordering": ("-history_date", "-history_id"),
+                "get_latest_by": ("history_date", "history_id"),
             },
             bases=(simple_history.models.HistoricalChanges, models.Model),
         ),
         migrations.CreateModel(
-            name='Intake',
+            name="Intake",
             fields=[
-                ('id', models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('single', 'One decision, answered later'), ('batch', 'Lines of a batch')], max_length=8)),
-                ('idempotency_key', models.CharField(max_length=255, null=True)),
-                ('fingerprint', models.CharField(max_length=64)),
-                ('lines_total', models.PositiveIntegerField()),
-                ('lines_done', models.PositiveIntegerField(default=0)),
-                ('received_at', models.DateTimeField()),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='intakes', to='reviews.client')),
+                ("id", models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("single", "One decision, answered later"), ("batch", "Lines of a batch")],
+                        max_length=8,
+                    ),
+                ),
+                ("idempotency_key", models.CharField(max_length=255, null=True)),
+                ("fingerprint", models.CharField(max_length=64)),
+                ("lines_total", models.PositiveIntegerField()),
+                ("lines_done", models.PositiveIntegerField(default=0)),
+                ("received_at", models.DateTimeField()),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="intakes", to="reviews.client"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='IntakeLine',
+            name="IntakeLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('raw', models.BinaryField()),
-                ('decision_id', models.UUIDField()),
-                ('state', models.CharField(choices=[('received', 'Received'), ('created', 'Created'), ('replayed', 'Already known'), ('refused', 'Refused')], default='received', max_length=10)),
-                ('result', models.JSONField(null=True)),
-                ('intake', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='lines', to='reviews.intake')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("number", models.PositiveIntegerField()),
+                ("raw", models.BinaryField()),
+                ("decision_id", models.UUIDField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("received", "Received"),
+                            ("created", "Created"),
+                            ("replayed", "Already known"),
+                            ("refused", "Refused"),
+                        ],
+                        default="received",
+                        max_length=10,
+                    ),
+                ),
+                ("result", models.JSONField(null=True)),
+                (
+                    "intake",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="lines", to="reviews.intake"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Leaf',
+            name="Leaf",
             fields=[
-                ('index', models.BigIntegerField(primary_key=True, serialize=False)),
-                ('hash', models.BinaryField()),
-                ('event', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='leaf', to='reviews.event')),
+                ("index", models.BigIntegerField(primary_key=True, serialize=False)),
+                ("hash", models.BinaryField()),
+                (
+                    "event",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="leaf", to="reviews.event"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ReviewerProfile',
+            name="ReviewerProfile",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('theme', models.CharField(choices=[('system', 'As the system says'), ('light', 'Light'), ('dark', 'Dark')], default='system', max_length=6)),
-                ('shows_sensitive', models.BooleanField(default=False)),
-                ('away', models.BooleanField(default=False)),
-                ('user', models.OneToOneField(on_delete=django.db.models.deletion.CASCADE, related_name='reviewer_profile', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "theme",
+                    models.CharField(
+                        choices=[("system", "As the system says"), ("light", "Light"), ("dark", "Dark")],
+                        default="system",
+                        max_length=6,
+                    ),
+                ),
+                ("shows_sensitive", models.BooleanField(default=False)),
+                ("away", models.BooleanField(default=False)),
+                (
+                    "user",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="reviewer_profile",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='SavedFilter',
+            name="SavedFilter",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('title', models.CharField(max_length=80)),
-                ('query', models.CharField(max_length=500)),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='saved_filters', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("title", models.CharField(max_length=80)),
+                ("query", models.CharField(max_length=500)),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="saved_filters",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ShadowAssessment',
+            name="ShadowAssessment",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('route', models.CharField(choices=[('auto', 'Runs at once'), ('review', 'Waits for a person')], max_length=6)),
-                ('reasons', models.JSONField()),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shadow_assessments', to='reviews.decision')),
-                ('policy_version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='shadow_assessments', to='policies.policyversion')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "route",
+                    models.CharField(
+                        choices=[("auto", "Runs at once"), ("review", "Waits for a person")], max_length=6
+                    ),
+                ),
+                ("reasons", models.JSONField()),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="shadow_assessments",
+                        to="reviews.decision",
+                    ),
+                ),
+                (
+                    "policy_version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="shadow_assessments",
+                        to="policies.policyversion",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Ticket',
+            name="Ticket",
             fields=[
-                ('id', models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('gate', 'Gate'), ('audit', 'Audit'), ('second_opinion', 'Second opinion'), ('known_answer', 'Known answer')], max_length=16)),
-                ('state', models.CharField(choices=[('open', 'Open'), ('claimed', 'Claimed'), ('waiting', 'Waiting for an answer'), ('disputed', 'Disputed'), ('decided', 'Decided'), ('settled', 'Settled'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired')], default='open', max_length=12)),
-                ('resting_state', models.CharField(choices=[('open', 'Open'), ('claimed', 'Claimed'), ('waiting', 'Waiting for an answer'), ('disputed', 'Disputed'), ('decided', 'Decided'), ('settled', 'Settled'), ('withdrawn', 'Withdrawn'), ('expired', 'Expired')], default='open', max_length=12)),
-                ('priority', models.PositiveSmallIntegerField(default=2)),
-                ('created_at', models.DateTimeField()),
-                ('due_at', models.DateTimeField()),
-                ('deadline', models.DateTimeField(null=True)),
-                ('claimed_at', models.DateTimeField(null=True)),
-                ('claimed_until', models.DateTimeField(null=True)),
-                ('claim_epoch', models.PositiveIntegerField(default=0)),
-                ('stage', models.PositiveSmallIntegerField(default=1)),
-                ('verdicts_needed', models.PositiveSmallIntegerField(default=1)),
-                ('deliberate_acts', models.PositiveSmallIntegerField(default=1)),
-                ('estimate_first', models.BooleanField(default=False)),
-                ('reserved_until', models.DateTimeField(null=True)),
-                ('asked_at', models.DateTimeField(null=True)),
-                ('escalated_at', models.DateTimeField(null=True)),
-                ('reminders_sent', models.PositiveSmallIntegerField(default=0)),
-                ('effective_at', models.DateTimeField(null=True)),
-                ('settled_at', models.DateTimeField(null=True)),
-                ('version', models.PositiveIntegerField(default=1)),
-                ('claimed_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='claims', to=settings.AUTH_USER_MODEL)),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tickets', to='reviews.decision')),
-                ('group', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tickets', to='auth.group')),
-                ('requester', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('reserved_for', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='tickets', to='policies.workflow')),
+                ("id", models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("gate", "Gate"),
+                            ("audit", "Audit"),
+                            ("second_opinion", "Second opinion"),
+                            ("known_answer", "Known answer"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("claimed", "Claimed"),
+                            ("waiting", "Waiting for an answer"),
+                            ("disputed", "Disputed"),
+                            ("decided", "Decided"),
+                            ("settled", "Settled"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "Expired"),
+                        ],
+                        default="open",
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "resting_state",
+                    models.CharField(
+                        choices=[
+                            ("open", "Open"),
+                            ("claimed", "Claimed"),
+                            ("waiting", "Waiting for an answer"),
+                            ("disputed", "Disputed"),
+                            ("decided", "Decided"),
+                            ("settled", "Settled"),
+                            ("withdrawn", "Withdrawn"),
+                            ("expired", "Expired"),
+                        ],
+                        default="open",
+                        max_length=12,
+                    ),
+                ),
+                ("priority", models.PositiveSmallIntegerField(default=2)),
+                ("created_at", models.DateTimeField()),
+                ("due_at", models.DateTimeField()),
+                ("deadline", models.DateTimeField(null=True)),
+                ("claimed_at", models.DateTimeField(null=True)),
+                ("claimed_until", models.DateTimeField(null=True)),
+                ("claim_epoch", models.PositiveIntegerField(default=0)),
+                ("stage", models.PositiveSmallIntegerField(default=1)),
+                ("verdicts_needed", models.PositiveSmallIntegerField(default=1)),
+                ("deliberate_acts", models.PositiveSmallIntegerField(default=1)),
+                ("estimate_first", models.BooleanField(default=False)),
+                ("reserved_until", models.DateTimeField(null=True)),
+                ("asked_at", models.DateTimeField(null=True)),
+                ("escalated_at", models.DateTimeField(null=True)),
+                ("reminders_sent", models.PositiveSmallIntegerField(default=0)),
+                ("effective_at", models.DateTimeField(null=True)),
+                ("settled_at", models.DateTimeField(null=True)),
+                ("version", models.PositiveIntegerField(default=1)),
+                (
+                    "claimed_by",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="claims",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="tickets", to="reviews.decision"
+                    ),
+                ),
+                (
+                    "group",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="tickets", to="auth.group"
+                    ),
+                ),
+                (
+                    "requester",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "reserved_for",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="tickets", to="policies.workflow"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Skip',
+            name="Skip",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('until', models.DateTimeField()),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('ticket', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='skips', to='reviews.ticket')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("until", models.DateTimeField()),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "ticket",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="skips", to="reviews.ticket"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Question',
+            name="Question",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('text', models.TextField(null=True)),
-                ('asked_at', models.DateTimeField()),
-                ('answer', models.TextField(null=True)),
-                ('answer_context', models.JSONField(null=True)),
-                ('answered_at', models.DateTimeField(null=True)),
-                ('answered_by', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to='reviews.client')),
-                ('asked_by', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
-                ('ticket', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='questions', to='reviews.ticket')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("text", models.TextField(null=True)),
+                ("asked_at", models.DateTimeField()),
+                ("answer", models.TextField(null=True)),
+                ("answer_context", models.JSONField(null=True)),
+                ("answered_at", models.DateTimeField(null=True)),
+                (
+                    "answered_by",
+                    models.ForeignKey(
+                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="reviews.client"
+                    ),
+                ),
+                (
+                    "asked_by",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="+", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
+                (
+                    "ticket",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="questions", to="reviews.ticket"
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='event',
-            name='ticket',
-            field=models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='events', to='reviews.ticket'),
+            model_name="event",
+            name="ticket",
+            field=models.ForeignKey(
+                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="events", to="reviews.ticket"
+            ),
         ),
         migrations.CreateModel(
-            name='Truth',
+            name="Truth",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('right_action', models.CharField(max_length=80)),
-                ('independent', models.BooleanField()),
-                ('detail', models.TextField(blank=True)),
-                ('reported_at', models.DateTimeField()),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='truths', to='reviews.client')),
-                ('decision', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='truths', to='reviews.decision')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("right_action", models.CharField(max_length=80)),
+                ("independent", models.BooleanField()),
+                ("detail", models.TextField(blank=True)),
+                ("reported_at", models.DateTimeField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="truths", to="reviews.client"
+                    ),
+                ),
+                (
+                    "decision",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="truths", to="reviews.decision"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Verdict',
+            name="Verdict",
             fields=[
-                ('id', models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
-                ('stage', models.PositiveSmallIntegerField()),
-                ('kind', models.CharField(choices=[('approve', 'Approve'), ('edit', 'Edit'), ('override', 'Override'), ('reject', 'Reject')], max_length=8)),
-                ('action', models.CharField(max_length=80)),
-                ('payload', models.JSONField(null=True)),
-                ('payload_sha256', models.CharField(max_length=64)),
-                ('material', models.BooleanField(null=True)),
-                ('reason_code', models.CharField(blank=True, choices=[('wrong_action', 'Wrong action'), ('wrong_facts', 'Facts are wrong'), ('missing_context', 'Not enough to go on'), ('against_policy', 'Against our rules'), ('wrong_amount', 'Wrong amount'), ('wrong_tone', 'Wrong tone or wording'), ('unsafe', 'Harmful or unsafe'), ('duplicate', 'Already done'), ('other', 'Something else')], max_length=20)),
-                ('note', models.TextField(null=True)),
-                ('reasoning_rating', models.PositiveSmallIntegerField(null=True, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(5)])),
-                ('estimate', models.CharField(blank=True, max_length=80)),
-                ('shown_sha256', models.CharField(max_length=64)),
-                ('first_shown_at', models.DateTimeField()),
-                ('decided_at', models.DateTimeField()),
-                ('effective_at', models.DateTimeField()),
-                ('request_key', models.CharField(max_length=64)),
-                ('voided_at', models.DateTimeField(null=True)),
-                ('reviewer', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verdicts', to=settings.AUTH_USER_MODEL)),
-                ('ticket', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='verdicts', to='reviews.ticket')),
+                ("id", models.UUIDField(default=reviews.models.decision.new_id, primary_key=True, serialize=False)),
+                ("stage", models.PositiveSmallIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("approve", "Approve"),
+                            ("edit", "Edit"),
+                            ("override", "Override"),
+                            ("reject", "Reject"),
+                        ],
+                        max_length=8,
+                    ),
+                ),
+                ("action", models.CharField(max_length=80)),
+                ("payload", models.JSONField(null=True)),
+                ("payload_sha256", models.CharField(max_length=64)),
+                ("material", models.BooleanField(null=True)),
+                (
+                    "reason_code",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("wrong_action", "Wrong action"),
+                            ("wrong_facts", "Facts are wrong"),
+                            ("missing_context", "Not enough to go on"),
+                            ("against_policy", "Against our rules"),
+                            ("wrong_amount", "Wrong amount"),
+                            ("wrong_tone", "Wrong tone or wording"),
+                            ("unsafe", "Harmful or unsafe"),
+                            ("duplicate", "Already done"),
+                            ("other", "Something else"),
+                        ],
+                        max_length=20,
+                    ),
+                ),
+                ("note", models.TextField(null=True)),
+                (
+                    "reasoning_rating",
+                    models.PositiveSmallIntegerField(
+                        null=True,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(5),
+                        ],
+                    ),
+                ),
+                ("estimate", models.CharField(blank=True, max_length=80)),
+                ("shown_sha256", models.CharField(max_length=64)),
+                ("first_shown_at", models.DateTimeField()),
+                ("decided_at", models.DateTimeField()),
+                ("effective_at", models.DateTimeField()),
+                ("request_key", models.CharField(max_length=64)),
+                ("voided_at", models.DateTimeField(null=True)),
+                (
+                    "reviewer",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="verdicts",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
+                (
+                    "ticket",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="verdicts", to="reviews.ticket"
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='BudgetUse',
+            name="BudgetUse",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('action', models.CharField(max_length=80)),
-                ('subject', models.CharField(blank=True, max_length=340)),
-                ('day', models.DateField()),
-                ('currency', models.CharField(blank=True, max_length=16)),
-                ('count', models.PositiveIntegerField(default=0)),
-                ('amount', reviews.models.columns.ExactDecimalField(default=0)),
-                ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to='policies.workflow')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("action", models.CharField(max_length=80)),
+                ("subject", models.CharField(blank=True, max_length=340)),
+                ("day", models.DateField()),
+                ("currency", models.CharField(blank=True, max_length=16)),
+                ("count", models.PositiveIntegerField(default=0)),
+                ("amount", reviews.models.columns.ExactDecimalField(default=0)),
+                ("workflow", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="policies.workflow")),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('workflow', 'action', 'subject', 'day', 'currency'), name='one_budget_of_a_day')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("workflow", "action", "subject", "day", "currency"), name="one_budget_of_a_day"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='ClientKey',
+            name="ClientKey",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('prefix', models.CharField(max_length=16, unique=True)),
-                ('secret_sha256', models.CharField(max_length=64)),
-                ('created_at', models.DateTimeField()),
-                ('expires_at', models.DateTimeField(blank=True, null=True)),
-                ('revoked_at', models.DateTimeField(blank=True, null=True)),
-                ('last_used_at', models.DateTimeField(blank=True, null=True)),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='keys', to='reviews.client')),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("prefix", models.CharField(max_length=16, unique=True)),
+                ("secret_sha256", models.CharField(max_length=64)),
+                ("created_at", models.DateTimeField()),
+                ("expires_at", models.DateTimeField(blank=True, null=True)),
+                ("revoked_at", models.DateTimeField(blank=True, null=True)),
+                ("last_used_at", models.DateTimeField(blank=True, null=True)),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE, related_name="keys", to="reviews.client"
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('secret_sha256__regex', '^[0-9a-f]{64}$')), name='a_key_keeps_only_a_hash')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("secret_sha256__regex", "^[0-9a-f]{64}$")), name="a_key_keeps_only_a_hash"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Outcome',
+            name="Outcome",
             fields=[
-                ('decision', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='outcome', serialize=False, to='reviews.decision')),
-                ('kind', models.CharField(choices=[('approved', 'Approved'), ('edited', 'Edited'), ('overridden', 'Overridden'), ('rejected', 'Rejected'), ('cancelled', 'Cancelled'), ('expired', 'Expired')], max_length=12)),
-                ('method', models.CharField(choices=[('auto', 'The policy'), ('human', 'A person'), ('system', 'The system')], max_length=8)),
-                ('action', models.CharField(max_length=80)),
-                ('payload', models.JSONField(null=True)),
-                ('payload_sha256', models.CharField(max_length=64)),
-                ('settled_at', models.DateTimeField()),
-                ('verdict', models.ForeignKey(null=True, on_delete=django.db.models.deletion.PROTECT, related_name='outcomes', to='reviews.verdict')),
+                (
+                    "decision",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="outcome",
+                        serialize=False,
+                        to="reviews.decision",
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("approved", "Approved"),
+                            ("edited", "Edited"),
+                            ("overridden", "Overridden"),
+                            ("rejected", "Rejected"),
+                            ("cancelled", "Cancelled"),
+                            ("expired", "Expired"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
+                (
+                    "method",
+                    models.CharField(
+                        choices=[("auto", "The policy"), ("human", "A person"), ("system", "The system")], max_length=8
+                    ),
+                ),
+                ("action", models.CharField(max_length=80)),
+                ("payload", models.JSONField(null=True)),
+                ("payload_sha256", models.CharField(max_length=64)),
+                ("settled_at", models.DateTimeField()),
+                (
+                    "verdict",
+                    models.ForeignKey(
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="outcomes",
+                        to="reviews.verdict",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Redemption',
+            name="Redemption",
             fields=[
-                ('decision', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, related_name='redemption', serialize=False, to='reviews.decision')),
-                ('jti', models.UUIDField(unique=True)),
-                ('redeemed_at', models.DateTimeField()),
-                ('client', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='redemptions', to='reviews.client')),
+                (
+                    "decision",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        related_name="redemption",
+                        serialize=False,
+                        to="reviews.decision",
+                    ),
+                ),
+                ("jti", models.UUIDField(unique=True)),
+                ("redeemed_at", models.DateTimeField()),
+                (
+                    "client",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="redemptions", to="reviews.client"
+                    ),
+                ),
             ],
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(models.F('workflow'), models.F('action'), models.OrderBy(models.F('id'), descending=True), name='decisions_by_action'),
+            model_name="decision",
+            index=models.Index(
+                models.F("workflow"),
+                models.F("action"),
+                models.OrderBy(models.F("id"), descending=True),
+                name="decisions_by_action",
+            ),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(models.F('subject_id'), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('subject_id', ''), _negated=True), name='decisions_by_subject'),
+            model_name="decision",
+            index=models.Index(
+                models.F("subject_id"),
+                models.OrderBy(models.F("id"), descending=True),
+                condition=models.Q(("subject_id", ""), _negated=True),
+                name="decisions_by_subject",
+            ),
         ),
         migrations.AddIndex(
-            model_name='decision',
-            index=models.Index(models.F('workflow'), models.F('payload_sha256'), name='decisions_by_payload'),
+            model_name="decision",
+            index=models.Index(models.F("workflow"), models.F("payload_sha256"), name="decisions_by_payload"),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(fields=('client', 'external_id'), name='one_decision_of_an_external_id'),
+            model_name="decision",
+            constraint=models.UniqueConstraint(fields=("client", "external_id"), name="one_decision_of_an_external_id"),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.UniqueConstraint(fields=('client', 'idempotency_key'), name='one_decision_of_an_idempotency_key'),
+            model_name="decision",
+            constraint=models.UniqueConstraint(
+                fields=("client", "idempotency_key"), name="one_decision_of_an_idempotency_key"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('confidence__isnull', True), models.Q(('confidence__gte', 0), ('confidence__lte', 1)), _connector='OR'), name='a_confidence_is_between_0_and_1'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("confidence__isnull", True),
+                    models.Q(("confidence__gte", 0), ("confidence__lte", 1)),
+                    _connector="OR",
+                ),
+                name="a_confidence_is_between_0_and_1",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('route__in', ['auto', 'review'])), name='a_route_is_known'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("route__in", ["auto", "review"])), name="a_route_is_known"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('route', 'auto'), _negated=True), models.Q(('confidence__gte', models.F('threshold')), ('confidence__isnull', False), ('policy_version__isnull', False), ('threshold__gt', 0), ('threshold__isnull', False)), _connector='OR'), name='auto_only_at_or_above_a_threshold'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("route", "auto"), _negated=True),
+                    models.Q(
+                        ("confidence__gte", models.F("threshold")),
+                        ("confidence__isnull", False),
+                        ("policy_version__isnull", False),
+                        ("threshold__gt", 0),
+                        ("threshold__isnull", False),
+                    ),
+                    _connector="OR",
+                ),
+                name="auto_only_at_or_above_a_threshold",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='decision',
-            constraint=models.CheckConstraint(condition=models.Q(('flag_probability__gte', 0), ('flag_probability__lte', 1)), name='a_flag_has_a_probability'),
+            model_name="decision",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("flag_probability__gte", 0), ("flag_probability__lte", 1)),
+                name="a_flag_has_a_probability",
+            ),
         ),
         migrations.AddIndex(
-            model_name='delivery',
-            index=models.Index(models.F('next_attempt_at'), condition=models.Q(('state', 'waiting')), name='outbox'),
+            model_name="delivery",
+            index=models.Index(models.F("next_attempt_at"), condition=models.Q(("state", "waiting")), name="outbox"),
         ),
         migrations.AddConstraint(
-            model_name='delivery',
-            constraint=models.UniqueConstraint(fields=('endpoint', 'event'), name='one_delivery_of_an_event_to_an_endpoint'),
+            model_name="delivery",
+            constraint=models.UniqueConstraint(
+                fields=("endpoint", "event"), name="one_delivery_of_an_event_to_an_endpoint"
+            ),
         ),
         migrations.AddIndex(
-            model_name='intake',
-            index=models.Index(models.F('received_at'), condition=models.Q(('finished_at__isnull', True)), name='unfinished_intakes'),
+            model_name="intake",
+            index=models.Index(
+                models.F("received_at"), condition=models.Q(("finished_at__isnull", True)), name="unfinished_intakes"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='intake',
-            constraint=models.UniqueConstraint(fields=('client', 'idempotency_key'), name='one_intake_of_an_idempotency_key'),
+            model_name="intake",
+            constraint=models.UniqueConstraint(
+                fields=("client", "idempotency_key"), name="one_intake_of_an_idempotency_key"
+            ),
         ),
         migrations.AddIndex(
-            model_name='intakeline',
-            index=models.Index(models.F('intake'), models.F('number'), condition=models.Q(('state', 'received')), name='lines_to_ingest'),
+            model_name="intakeline",
+            index=models.Index(
+                models.F("intake"),
+                models.F("number"),
+                condition=models.Q(("state", "received")),
+                name="lines_to_ingest",
+            ),
         ),
         migrations.AddIndex(
-            model_name='intakeline',
-            index=models.Index(models.F('decision_id'), name='lines_by_decision'),
+            model_name="intakeline",
+            index=models.Index(models.F("decision_id"), name="lines_by_decision"),
         ),
         migrations.AddConstraint(
-            model_name='intakeline',
-            constraint=models.UniqueConstraint(fields=('intake', 'number'), name='one_line_of_a_number'),
+            model_name="intakeline",
+            constraint=models.UniqueConstraint(fields=("intake", "number"), name="one_line_of_a_number"),
         ),
         migrations.AddConstraint(
-            model_name='savedfilter',
-            constraint=models.UniqueConstraint(fields=('user', 'title'), name='one_saved_filter_of_a_title'),
+            model_name="savedfilter",
+            constraint=models.UniqueConstraint(fields=("user", "title"), name="one_saved_filter_of_a_title"),
         ),
         migrations.AddConstraint(
-            model_name='shadowassessment',
-            constraint=models.UniqueConstraint(fields=('decision', 'policy_version'), name='one_shadow_assessment_of_a_version'),
+            model_name="shadowassessment",
+            constraint=models.UniqueConstraint(
+                fields=("decision", "policy_version"), name="one_shadow_assessment_of_a_version"
+            ),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.F('group'), models.F('priority'), models.F('created_at'), models.F('id'), condition=models.Q(('state__in', ('open', 'disputed'))), name='queue'),
+            model_name="ticket",
+            index=models.Index(
+                models.F("group"),
+                models.F("priority"),
+                models.F("created_at"),
+                models.F("id"),
+                condition=models.Q(("state__in", ("open", "disputed"))),
+                name="queue",
+            ),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.F('group'), models.F('claimed_until'), condition=models.Q(('state', 'claimed')), name='leases'),
+            model_name="ticket",
+            index=models.Index(
+                models.F("group"), models.F("claimed_until"), condition=models.Q(("state", "claimed")), name="leases"
+            ),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.F('claimed_by'), condition=models.Q(('state', 'claimed')), name='held_tickets'),
+            model_name="ticket",
+            index=models.Index(models.F("claimed_by"), condition=models.Q(("state", "claimed")), name="held_tickets"),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.F('effective_at'), condition=models.Q(('state', 'decided')), name='holds'),
+            model_name="ticket",
+            index=models.Index(models.F("effective_at"), condition=models.Q(("state", "decided")), name="holds"),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.F('due_at'), condition=models.Q(('escalated_at__isnull', True), ('state__in', ('open', 'claimed', 'disputed'))), name='dues'),
+            model_name="ticket",
+            index=models.Index(
+                models.F("due_at"),
+                condition=models.Q(("escalated_at__isnull", True), ("state__in", ("open", "claimed", "disputed"))),
+                name="dues",
+            ),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.F('deadline'), condition=models.Q(('deadline__isnull', False), ('kind', 'gate'), ('state__in', ('open', 'claimed', 'waiting', 'disputed'))), name='deadlines'),
+            model_name="ticket",
+            index=models.Index(
+                models.F("deadline"),
+                condition=models.Q(
+                    ("deadline__isnull", False),
+                    ("kind", "gate"),
+                    ("state__in", ("open", "claimed", "waiting", "disputed")),
+                ),
+                name="deadlines",
+            ),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.F('reserved_for'), condition=models.Q(('reserved_for__isnull', False)), name='reserved_tickets'),
+            model_name="ticket",
+            index=models.Index(
+                models.F("reserved_for"), condition=models.Q(("reserved_for__isnull", False)), name="reserved_tickets"
+            ),
         ),
         migrations.AddIndex(
-            model_name='ticket',
-            index=models.Index(models.OrderBy(models.F('settled_at'), descending=True), condition=models.Q(('state', 'settled')), name='settled_tickets'),
+            model_name="ticket",
+            index=models.Index(
+                models.OrderBy(models.F("settled_at"), descending=True),
+                condition=models.Q(("state", "settled")),
+                name="settled_tickets",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'gate')), fields=('decision',), name='one_gate'),
+            model_name="ticket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "gate")), fields=("decision",), name="one_gate"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.UniqueConstraint(condition=models.Q(('kind', 'audit')), fields=('decision',), name='one_audit'),
+            model_name="ticket",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("kind", "audit")), fields=("decision",), name="one_audit"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('claimed_at__isnull', False), ('claimed_by__isnull', False), ('claimed_until__isnull', False), ('state', 'claimed')), models.Q(models.Q(('state', 'claimed'), _negated=True), ('claimed_at__isnull', True), ('claimed_by__isnull', True), ('claimed_until__isnull', True)), _connector='OR'), name='a_claim_has_holder_and_lease'),
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(
+                        ("claimed_at__isnull", False),
+                        ("claimed_by__isnull", False),
+                        ("claimed_until__isnull", False),
+                        ("state", "claimed"),
+                    ),
+                    models.Q(
+                        models.Q(("state", "claimed"), _negated=True),
+                        ("claimed_at__isnull", True),
+                        ("claimed_by__isnull", True),
+                        ("claimed_until__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="a_claim_has_holder_and_lease",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state', 'decided'), _negated=True), ('effective_at__isnull', False), _connector='OR'), name='a_decided_ticket_has_a_hold'),
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state", "decided"), _negated=True), ("effective_at__isnull", False), _connector="OR"
+                ),
+                name="a_decided_ticket_has_a_hold",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('settled_at__isnull', False), ('state__in', ('settled', 'withdrawn', 'expired'))), models.Q(models.Q(('state__in', ('settled', 'withdrawn', 'expired')), _negated=True), ('settled_at__isnull', True)), _connector='OR'), name='a_final_ticket_has_its_time'),
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("settled_at__isnull", False), ("state__in", ("settled", "withdrawn", "expired"))),
+                    models.Q(
+                        models.Q(("state__in", ("settled", "withdrawn", "expired")), _negated=True),
+                        ("settled_at__isnull", True),
+                    ),
+                    _connector="OR",
+                ),
+                name="a_final_ticket_has_its_time",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('state__in', ('withdrawn', 'expired')), _negated=True), ('kind', 'gate'), _connector='OR'), name='only_a_gate_is_withdrawn_or_expires'),
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("state__in", ("withdrawn", "expired")), _negated=True), ("kind", "gate"), _connector="OR"
+                ),
+                name="only_a_gate_is_withdrawn_or_expires",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='ticket',
-            constraint=models.CheckConstraint(condition=models.Q(('state__in', ['open', 'claimed', 'waiting', 'disputed', 'decided', 'settled', 'withdrawn', 'expired'])), name='a_ticket_state_is_known'),
+            model_name="ticket",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    (
+                        "state__in",
+                        ["open", "claimed", "waiting", "disputed", "decided", "settled", "withdrawn", "expired"],
+                    )
+                ),
+                name="a_ticket_state_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='skip',
-            constraint=models.UniqueConstraint(fields=('ticket', 'reviewer'), name='one_skip_of_a_ticket_by_a_reviewer'),
+            model_name="skip",
+            constraint=models.UniqueConstraint(
+                fields=("ticket", "reviewer"), name="one_skip_of_a_ticket_by_a_reviewer"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='question',
-            constraint=models.UniqueConstraint(condition=models.Q(('answered_at__isnull', True)), fields=('ticket',), name='one_open_question_of_a_ticket'),
+            model_name="question",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("answered_at__isnull", True)),
+                fields=("ticket",),
+                name="one_open_question_of_a_ticket",
+            ),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(models.F('client'), models.F('xid'), models.F('id'), name='feed_of_a_client'),
+            model_name="event",
+            index=models.Index(models.F("client"), models.F("xid"), models.F("id"), name="feed_of_a_client"),
         ),
         migrations.AddIndex(
-            model_name='event',
-            index=models.Index(models.F('xid'), models.F('id'), name='feed'),
+            model_name="event",
+            index=models.Index(models.F("xid"), models.F("id"), name="feed"),
         ),
         migrations.AddConstraint(
-            model_name='event',
-            constraint=models.CheckConstraint(condition=models.Q(('body', ''), _negated=True), name='an_event_has_a_body'),
+            model_name="event",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("body", ""), _negated=True), name="an_event_has_a_body"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='truth',
-            constraint=models.UniqueConstraint(fields=('decision', 'client'), name='one_truth_of_a_decision_by_a_client'),
+            model_name="truth",
+            constraint=models.UniqueConstraint(
+                fields=("decision", "client"), name="one_truth_of_a_decision_by_a_client"
+            ),
         ),
         migrations.AddIndex(
-            model_name='verdict',
-            index=models.Index(models.F('reviewer'), models.OrderBy(models.F('decided_at'), descending=True), name='verdicts_by_reviewer'),
+            model_name="verdict",
+            index=models.Index(
+                models.F("reviewer"),
+                models.OrderBy(models.F("decided_at"), descending=True),
+                name="verdicts_by_reviewer",
+            ),
         ),
         migrations.AddIndex(
-            model_name='verdict',
-            index=models.Index(models.OrderBy(models.F('decided_at'), descending=True), name='newest_verdicts'),
+            model_name="verdict",
+            index=models.Index(models.OrderBy(models.F("decided_at"), descending=True), name="newest_verdicts"),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('ticket', 'stage'), name='one_verdict_at_a_stage'),
+            model_name="verdict",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("voided_at__isnull", True)),
+                fields=("ticket", "stage"),
+                name="one_verdict_at_a_stage",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.UniqueConstraint(condition=models.Q(('voided_at__isnull', True)), fields=('ticket', 'reviewer'), name='one_verdict_by_a_person_on_a_ticket'),
+            model_name="verdict",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("voided_at__isnull", True)),
+                fields=("ticket", "reviewer"),
+                name="one_verdict_by_a_person_on_a_ticket",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.UniqueConstraint(fields=('reviewer', 'request_key'), name='one_verdict_of_a_request'),
+            model_name="verdict",
+            constraint=models.UniqueConstraint(fields=("reviewer", "request_key"), name="one_verdict_of_a_request"),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['approve', 'edit', 'override', 'reject'])), name='a_verdict_kind_is_known'),
+            model_name="verdict",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("kind__in", ["approve", "edit", "override", "reject"])),
+                name="a_verdict_kind_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'edit'), ('material__isnull', False)), models.Q(models.Q(('kind', 'edit'), _negated=True), ('material__isnull', True)), _connector='OR'), name='an_edit_says_whether_it_is_material'),
+            model_name="verdict",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "edit"), ("material__isnull", False)),
+                    models.Q(models.Q(("kind", "edit"), _negated=True), ("material__isnull", True)),
+                    _connector="OR",
+                ),
+                name="an_edit_says_whether_it_is_material",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='verdict',
-            constraint=models.CheckConstraint(condition=models.Q(('reasoning_rating__isnull', True), models.Q(('reasoning_rating__gte', 1), ('reasoning_rating__lte', 5)), _connector='OR'), name='a_rating_is_1_to_5'),
+            model_name="verdict",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("reasoning_rating__isnull", True),
+                    models.Q(("reasoning_rating__gte", 1), ("reasoning_rating__lte", 5)),
+                    _connector="OR",
+                ),
+                name="a_rating_is_1_to_5",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='outcome',
-            constraint=models.CheckConstraint(condition=models.Q(('kind__in', ['approved', 'edited', 'overridden', 'rejected', 'cancelled', 'expired'])), name='an_outcome_kind_is_known'),
+            model_name="outcome",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("kind__in", ["approved", "edited", "overridden", "rejected", "cancelled", "expired"])
+                ),
+                name="an_outcome_kind_is_known",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='outcome',
-            constraint=models.CheckConstraint(condition=models.Q(models.Q(('kind', 'approved'), ('method', 'auto'), ('verdict__isnull', True)), models.Q(('kind__in', ('approved', 'edited', 'overridden', 'rejected')), ('method', 'human'), ('verdict__isnull', False)), models.Q(('kind__in', ('cancelled', 'expired')), ('method', 'system'), ('verdict__isnull', True)), _connector='OR'), name='nothing_is_approved_but_by_policy_or_person'),
+            model_name="outcome",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(("kind", "approved"), ("method", "auto"), ("verdict__isnull", True)),
+                    models.Q(
+                        ("kind__in", ("approved", "edited", "overridden", "rejected")),
+                        ("method", "human"),
+                        ("verdict__isnull", False),
+                    ),
+                    models.Q(("kind__in", ("cancelled", "expired")), ("method", "system"), ("verdict__isnull", True)),
+                    _connector="OR",
+                ),
+                name="nothing_is_approved_but_by_policy_or_person",
+            ),
         ),
     ]
