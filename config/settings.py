@@ -115,29 +115,24 @@ DATABASE_POOL_SIZE = env.whole("DATABASE_POOL_SIZE", 0)
 DATABASE_STATEMENT_TIMEOUT_MS = env.whole("DATABASE_STATEMENT_TIMEOUT_MS", 5_000)
 
 
-def database(name: str, *, statement_timeout_ms: int, pool_size: int) -> dict[str, Any]:
-    parts = env.database(name)
+def database(parts: dict[str, str], *, statement_timeout_ms: int, pool_size: int) -> dict[str, Any]:
     limits = {
         "statement_timeout": statement_timeout_ms,
         "idle_in_transaction_session_timeout": 30_000,
         "synchronous_commit": "on",
     }
-    known = {key: parts.pop(key, "") for key in ("dbname", "user", "password", "host", "port", "options")}
+    names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {
         "ENGINE": "django.db.backends.postgresql",
-        "NAME": known["dbname"],
-        "USER": known["user"],
-        "PASSWORD": known["password"],
-        "HOST": known["host"],
-        "PORT": known["port"],
+        **{setting: parts.get(part, "") for setting, part in names.items()},
         "CONN_MAX_AGE": 0 if pool_size else 60,
         "CONN_HEALTH_CHECKS": True,
         "OPTIONS": {
-            **parts,
+            **{part: value for part, value in parts.items() if part not in names.values()},
             "application_name": "countersign",
             "connect_timeout": 5,
             "server_side_binding": True,
-            "options": " ".join([known["options"], *(f"-c {key}={value}" for key, value in limits.items())]).strip(),
+            "options": " ".join([parts.get("options", ""), *(f"-c {key}={value}" for key, value in limits.items())]),
             **({"pool": {"min_size": 1, "max_size": pool_size, "timeout": 3}} if pool_size else {}),
         },
     }
@@ -145,12 +140,12 @@ def database(name: str, *, statement_timeout_ms: int, pool_size: int) -> dict[st
 
 DATABASES = {
     "default": database(
-        "DATABASE_URL", statement_timeout_ms=DATABASE_STATEMENT_TIMEOUT_MS, pool_size=DATABASE_POOL_SIZE
+        env.database("DATABASE_URL"), statement_timeout_ms=DATABASE_STATEMENT_TIMEOUT_MS, pool_size=DATABASE_POOL_SIZE
     ),
 }
 # Only what migrates needs the owner; web, worker and sweeper are better off without its password.
 if env.given("DATABASE_OWNER_URL"):
-    DATABASES["owner"] = database("DATABASE_OWNER_URL", statement_timeout_ms=0, pool_size=0)
+    DATABASES["owner"] = database(env.database("DATABASE_OWNER_URL"), statement_timeout_ms=0, pool_size=0)
 
 CACHES = {"default": {"BACKEND": "django.core.cache.backends.locmem.LocMemCache"}}
 
@@ -180,7 +175,11 @@ CELERY_TIMEZONE = "UTC"
 # --- People: log-in, sessions, cookies -----------------------------------------------------------------------------
 
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
-PASSWORD_HASHERS = ["django.contrib.auth.hashers.PBKDF2PasswordHasher"]
+# Memory-hard, in the standard library, and a tenth of a second instead of half of one.
+PASSWORD_HASHERS = [
+    "django.contrib.auth.hashers.ScryptPasswordHasher",
+    "django.contrib.auth.hashers.PBKDF2PasswordHasher",
+]
 AUTH_PASSWORD_VALIDATORS = [
     {
         "NAME": "django.contrib.auth.password_validation.MinimumLengthValidator",

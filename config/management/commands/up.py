@@ -104,9 +104,15 @@ class Command(BaseCommand):
         supervisor.add(self.child("worker", worker_command(), planned, slow))
         if "sweep" in known:
             supervisor.add(self.child("sweeper", manage("sweep"), planned, slow))
+        demo = planned.directory / "demo.json"
+        # Whoever waits for demo.json may go ahead when it appears, so one of an earlier run must not lie there.
+        demo.unlink(missing_ok=True)
+        kept = planned.directory / "demo.kept.json"
         if options["demo"] and "load_demo" in known:
-            self.load_demo(slow, url=environment["PUBLIC_URL"])
+            self.load_demo(slow, "--url", environment["PUBLIC_URL"], "--to", str(kept))
         self.wait_until_ready(supervisor, planned, host, port)
+        if options["demo"] and kept.exists():
+            embedded.write_private(demo, kept.read_text())
         if options["demo"] and options["demo_stream"] and "simulate_upstream" in known:
             upstream = launch_to_terminal("simulate_upstream", environment)
             supervisor.add(upstream)
@@ -135,9 +141,9 @@ class Command(BaseCommand):
         log = planned.logs / f"{name}.log"
         return Child(name=name, start=lambda: launch(command, log=log, environment=environment))
 
-    def load_demo(self, environment: dict[str, str], *, url: str) -> None:
+    def load_demo(self, environment: dict[str, str], *arguments: str) -> None:
         self.say("Loading demo data …")
-        loading = launch(manage("load_demo", "--url", url), log=None, environment=environment)
+        loading = launch(manage("load_demo", *arguments), log=None, environment=environment)
         try:
             code = loading.wait()
         finally:
