@@ -80,6 +80,7 @@ def action_spec(action: ActionType) -> ActionSpec:
         allowed_verdicts=tuple(action.allowed_verdicts),
         hold_seconds=action.hold_seconds,
         active=action.active,
+        sensitive=action.sensitive,
     )
 
 

@@ -71,6 +71,7 @@ class ActionSpec:
     hold_seconds: int = 5
     active: bool = True
     ask: str = ""
+    sensitive: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -381,6 +382,7 @@ def _read_action(key: str, document: Any, place: str) -> ActionSpec:
         hold_seconds=read.whole("hold_seconds"),
         active=read.flag("active"),
         ask=read.text("ask"),
+        sensitive=read.flag("sensitive"),
     )
 
 
