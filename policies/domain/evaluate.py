@@ -1,0 +1,437 @@
+"""What the policy says of a proposal: pure, and monotone by construction.
+
+It reads as "automatic only if": `_may_run_alone` is a conjunction of positive tests, and everything else in here only
+explains. Whatever is missing, ambiguous, broken or unknown is a reason to ask a person; nothing that is added to a
+policy (a row's limit, a rule, a stop) can turn a reason into none. No clock, no database, no randomness: what the
+moment brings comes in `Facts`, and the draw from the decision's id, so that a replay gives the same answer.
+"""
+
+import hmac
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from datetime import timedelta
+from decimal import Context, Decimal
+from typing import Any, Final
+from uuid import UUID
+
+from policies.domain import reasons
+from policies.domain.canonical import value_at
+from policies.domain.expressions import ExpressionError, Scope, compile_rule
+from policies.domain.spec import (
+    ActionSpec,
+    Assessment,
+    BudgetClaim,
+    Facts,
+    Policy,
+    Proposal,
+    Reason,
+    RuleSpec,
+    ThresholdSpec,
+)
+from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility, Route
+
+EVIDENCE_LIMIT: Final = timedelta(minutes=10)
+"""How long ago the evidence may have been assessed for anything to run alone."""
+MOST_VERDICTS: Final = 3
+"""The most people that a policy can ask for."""
+
+# Positive lists: what isn't on them asks a person.
+_MAY_BE_AUTOMATED: Final = frozenset(
+    {Reversibility.READ_ONLY, Reversibility.REVERSIBLE, Reversibility.EXTERNALLY_REVERSIBLE}
+)
+_TWO_ACTS: Final = frozenset({ReasonCode.IRREVERSIBLE, ReasonCode.HIGH_VALUE, ReasonCode.UNKNOWN_ACTION})
+_ORDER: Final[Mapping[str, int]] = {code: place for place, code in enumerate(ReasonCode)}
+_ZERO: Final = Decimal(0)
+_ONE: Final = Decimal(1)
+
+
+def evaluate(
+    policy: Policy | None,
+    proposal: Proposal,
+    facts: Facts,
+    *,
+    draw: Decimal,
+    evidence_limit: timedelta = EVIDENCE_LIMIT,
+) -> Assessment:
+    """Judge `proposal` by `policy` (None where none is in force) at the moment of `facts`.
+
+    `draw` in [0, 1) is the decision's own (`audit_draw`): it is in the sample where that is below the row's audit rate.
+    All reasons that apply are given, in the order of `ReasonCode`. Never raises: what goes wrong is `policy_error`.
+    """
+    try:
+        return _judge(policy, proposal, facts, draw, evidence_limit)
+    except Exception as error:  # noqa: BLE001 - whatever it is, a person decides
+        return _failed(policy, type(error).__name__)
+
+
+def assess_stakes(policy: Policy, proposal: Proposal) -> Assessment:
+    """Judge what a person wants to run instead (an edit, an override), for its stakes alone.
+
+    These are the limit, reversibility, rules and whether the action is known, with what they demand of people; not
+    confidence, model, evidence and switches. The route is always `review`: it is a person who answers. Never raises.
+    """
+    try:
+        stakes = _stakes_of(policy, proposal)
+        return _assessment(stakes, list(stakes.reasons), route=Route.REVIEW)
+    except Exception as error:  # noqa: BLE001
+        return _failed(policy, type(error).__name__)
+
+
+def audit_draw(decision_id: UUID, key: bytes) -> Decimal:
+    """A number in [0, 1) that nobody without `key` can foresee and that is the same for one decision for ever."""
+    drawn = hmac.digest(key, decision_id.bytes, "sha256")[:8]
+    return _EXACT.divide(Decimal(int.from_bytes(drawn)), _TWO_TO_64)
+
+
+_EXACT: Final = Context(prec=64)
+_TWO_TO_64: Final = Decimal(2**64)
+
+
+# ---- The whole ------------------------------------------------------------------------------------------------------
+
+
+def _judge(
+    policy: Policy | None, proposal: Proposal, facts: Facts, draw: Decimal, evidence_limit: timedelta
+) -> Assessment:
+    if not _ZERO <= draw < _ONE:
+        raise ValueError("a draw lies in [0, 1)")
+    stakes = _stakes_of(policy, proposal)
+    budgets, of_budgets = _budgets_of(proposal, facts, stakes)
+    found = [
+        *stakes.reasons,
+        *_reasons_of_the_moment(policy, proposal, facts),
+        *_reasons_of_the_row(policy, proposal, facts, stakes, evidence_limit),
+        *of_budgets,
+    ]
+    alone = _may_run_alone(policy, proposal, facts, stakes, budgets, evidence_limit)
+    if not alone and not found:
+        found.append(reasons.policy_error("not all that lets it run alone is there."))
+    automatic = alone and not found
+    rate = _ZERO if stakes.row is None else stakes.row.audit_rate
+    return _assessment(
+        stakes,
+        found,
+        route=Route.AUTO if automatic else Route.REVIEW,
+        requester_matched=facts.requester_matched is True,
+        audit_rate=rate,
+        flagged=draw < rate,
+        budgets=budgets if automatic and budgets else (),
+    )
+
+
+def _may_run_alone(
+    policy: Policy | None,
+    proposal: Proposal,
+    facts: Facts,
+    stakes: "_Stakes",
+    budgets: tuple[BudgetClaim, ...] | None,
+    evidence_limit: timedelta,
+) -> bool:
+    """Everything that must hold. A figure that is missing, of another type or NaN passes none of these."""
+    action, row, confidence, amount = stakes.action, stakes.row, proposal.confidence, stakes.amount
+    return (
+        policy is not None
+        and facts.live_versions == 1
+        and facts.paused == ""
+        and stakes.known
+        and action.active is True
+        and action.reversibility in _MAY_BE_AUTOMATED
+        and row is not None
+        and row.autonomy == Autonomy.BY_CONFIDENCE
+        and _has_basis(row)
+        and (row.basis_holds_until is None or facts.now < row.basis_holds_until)
+        and facts.evidence_assessed_at is not None
+        and abs(facts.now - facts.evidence_assessed_at) <= evidence_limit
+        and isinstance(row.audit_rate, Decimal)
+        and _ZERO < row.audit_rate <= _ONE
+        and isinstance(row.least_confidence, Decimal)
+        and isinstance(confidence, Decimal)
+        and _ZERO < row.least_confidence <= confidence <= _ONE
+        and (
+            row.largest_amount is None
+            or (amount is not None and amount <= row.largest_amount and stakes.currency == row.currency != "")
+        )
+        and budgets is not None
+        and not facts.budget_spent
+        and stakes.rules_are_silent
+    )
+
+
+def _assessment(
+    stakes: "_Stakes",
+    found: list[Reason],
+    *,
+    route: Route,
+    requester_matched: bool = True,
+    audit_rate: Decimal = _ZERO,
+    flagged: bool = False,
+    budgets: tuple[BudgetClaim, ...] = (),
+) -> Assessment:
+    row = stakes.row
+    verdicts_needed, acts, separation = stakes.verdicts_needed, 1, False
+    if row is not None:
+        verdicts_needed = max(verdicts_needed, _whole(row.verdicts_needed))
+        acts, separation = _whole(row.deliberate_acts), row.separation is not False
+    if separation and not requester_matched:  # Whoever asked for it may be among the reviewers.
+        verdicts_needed = max(verdicts_needed, 2)
+    if len(found) > 1:
+        found.sort(key=_place)
+    return Assessment(
+        route=route,
+        reasons=tuple(found),
+        threshold=None if row is None or row.autonomy == Autonomy.NEVER else row.least_confidence,
+        row=row,
+        audit_rate=audit_rate,
+        flagged=flagged,
+        verdicts_needed=verdicts_needed,
+        deliberate_acts=2 if any(reason.code in _TWO_ACTS for reason in found) else acts,
+        separation=separation,
+        group=stakes.group,
+        amount=stakes.amount,
+        currency=stakes.currency,
+        budgets=budgets,
+    )
+
+
+def _failed(policy: Policy | None, what: str) -> Assessment:
+    """What is left when judging itself went wrong: a person, under the strictest that the policy asks of anybody."""
+    try:
+        parts = (*policy.thresholds, *policy.rules) if policy is not None else ()
+        asked = [part.verdicts_needed for part in parts if type(part.verdicts_needed) is int]
+        separation = any(row.separation for row in policy.thresholds) if policy is not None else False
+    except Exception:  # noqa: BLE001 - not even that can be read
+        asked, separation = [MOST_VERDICTS], True
+    return Assessment(
+        route=Route.REVIEW,
+        reasons=(reasons.policy_error(f"{what}."),),
+        threshold=None,
+        row=None,
+        audit_rate=_ZERO,
+        flagged=False,
+        verdicts_needed=min(MOST_VERDICTS, max([1 + separation, *asked])),
+        deliberate_acts=2,
+        separation=separation,
+        group="",
+        amount=None,
+        currency="",
+        budgets=(),
+    )
+
+
+def _place(reason: Reason) -> int:
+    return _ORDER[reason.code]
+
+
+def _whole(value: Any) -> int:
+    if type(value) is not int or not 1 <= value <= MOST_VERDICTS:
+        raise ValueError(f"{value!r} is no number of verdicts or acts")
+    return value
+
+
+# ---- Stakes: what the action could do -------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class _Stakes:
+    """What is at stake, whoever proposes it and however sure. `action` is a stand-in where none is `known`."""
+
+    action: ActionSpec
+    known: bool
+    row: ThresholdSpec | None
+    amount: Decimal | None
+    amount_found: str
+    currency: str
+    reasons: tuple[Reason, ...]
+    rules_are_silent: bool
+    verdicts_needed: int
+    group: str
+
+
+def _stakes_of(policy: Policy | None, proposal: Proposal) -> _Stakes:
+    registered = policy.actions.get(proposal.action) if policy is not None else None
+    action = registered or ActionSpec(key=proposal.action, title="", what="", reversibility="")
+    row = None
+    if policy is not None:
+        row = policy.row_for(
+            action=proposal.action, model_name=proposal.model_name, model_version=proposal.model_version
+        )
+    amount, amount_found = _amount_in(proposal.payload, action.amount_pointer)
+    currency = _currency_in(proposal.payload, action.currency_pointer)
+    found: list[Reason] = []
+    if policy is not None and (registered is None or action.active is not True):
+        found.append(reasons.unknown_action(action, workflow=proposal.workflow, registered=registered is not None))
+    if registered is not None and action.reversibility not in _MAY_BE_AUTOMATED:
+        found.append(reasons.irreversible(action))
+    if row is not None and row.largest_amount is not None:
+        found += _reasons_of_the_limit(action, row, amount, amount_found, currency)
+    fired: tuple[RuleSpec, ...] = ()
+    if policy is not None and policy.rules:
+        of_rules, fired = _reasons_of_the_rules(policy, proposal, amount, currency)
+        found += of_rules
+    return _Stakes(
+        action=action,
+        known=registered is not None,
+        row=row,
+        amount=amount,
+        amount_found=amount_found,
+        currency=currency,
+        reasons=tuple(found),
+        rules_are_silent=not fired,
+        verdicts_needed=max((_whole(rule.verdicts_needed) for rule in fired), default=1),
+        group=next((rule.group for rule in fired if rule.group), ""),
+    )
+
+
+def _reasons_of_the_limit(
+    action: ActionSpec, row: ThresholdSpec, amount: Decimal | None, amount_found: str, currency: str
+) -> Iterator[Reason]:
+    if amount is None:
+        yield reasons.missing_amount(action, row=row, found=amount_found)
+    elif not currency or currency != row.currency:
+        yield reasons.currency_mismatch(action, row=row, currency=currency)
+    elif row.largest_amount is not None and not amount <= row.largest_amount:
+        yield reasons.high_value(action, amount=amount, largest=row.largest_amount, currency=currency)
+
+
+def _reasons_of_the_rules(
+    policy: Policy, proposal: Proposal, amount: Decimal | None, currency: str
+) -> tuple[list[Reason], tuple[RuleSpec, ...]]:
+    """The reasons, and the rules that ask for a person: those that fired, and those that could not be judged."""
+    scope = Scope(proposal, amount=amount, currency=currency)
+    found, fired = [], []
+    for rule in policy.rules:
+        try:
+            if compile_rule(rule.expression).fires(scope) is False:
+                continue
+            found.append(reasons.rule_fired(rule))
+        except ExpressionError as error:
+            found.append(reasons.rule_error(rule, problem=error.message))
+        fired.append(rule)
+    return found, tuple(fired)
+
+
+# Plain digits in ASCII, as every program reads them: no sign, no exponent, no leading zero, no blank.
+_AMOUNT: Final = re.compile(r"(?:0|[1-9][0-9]{0,27})(?:\.[0-9]{1,12})?")
+_LONGEST_CURRENCY: Final = 16
+
+
+def _amount_in(payload: Mapping[str, Any], pointer: str) -> tuple[Decimal | None, str]:
+    """The amount that stands at `pointer` ("" = the action has none), or what stands there instead."""
+    value = value_at(payload, pointer) if pointer else None
+    if value is None:
+        return None, "no amount"
+    if type(value) is str:
+        amount = Decimal(value) if _AMOUNT.fullmatch(value) else None
+    elif type(value) is int or type(value) is float or type(value) is Decimal:
+        amount = Decimal(repr(value)) if type(value) is float else Decimal(value)
+        if not amount.is_finite() or amount.is_signed():
+            amount = None
+    else:
+        amount = None
+    return amount, "no plain number" if amount is None else ""
+
+
+def _currency_in(payload: Mapping[str, Any], pointer: str) -> str:
+    value = value_at(payload, pointer) if pointer else None
+    return value if isinstance(value, str) and len(value) <= _LONGEST_CURRENCY else ""
+
+
+# ---- The moment -----------------------------------------------------------------------------------------------------
+
+
+def _reasons_of_the_moment(policy: Policy | None, proposal: Proposal, facts: Facts) -> Iterator[Reason]:
+    if policy is None or facts.live_versions != 1:
+        yield reasons.no_policy(proposal, live_versions=0 if policy is None else facts.live_versions)
+    if facts.paused != "":
+        yield reasons.paused(proposal, what=facts.paused)
+
+
+# ---- The row: what the AI has earned --------------------------------------------------------------------------------
+
+
+def _reasons_of_the_row(
+    policy: Policy | None, proposal: Proposal, facts: Facts, stakes: _Stakes, evidence_limit: timedelta
+) -> Iterator[Reason]:
+    row, action = stakes.row, stakes.action
+    if policy is None:
+        return
+    if row is None:
+        if policy.names_other_models(proposal.action):
+            yield reasons.unproven_model(action, proposal=proposal)
+        else:
+            yield reasons.always_review(action, row=None)
+    elif row.autonomy == Autonomy.BY_CONFIDENCE:
+        yield from _reasons_of_the_confidence(proposal, action, row)
+        yield from _reasons_of_the_evidence(facts, action, row, evidence_limit)
+    elif row.autonomy == Autonomy.WITHDRAWN:
+        yield reasons.autonomy_withdrawn(action)
+    else:
+        yield reasons.always_review(action, row=row)
+
+
+def _reasons_of_the_confidence(proposal: Proposal, action: ActionSpec, row: ThresholdSpec) -> Iterator[Reason]:
+    least, confidence = row.least_confidence, proposal.confidence
+    if not isinstance(least, Decimal) or not _ZERO < least <= _ONE:
+        yield reasons.policy_error(f"the row for {action.key} has no least confidence above 0 and up to 1.")
+    elif not isinstance(confidence, Decimal) or not confidence.is_finite() or not _ZERO <= confidence <= _ONE:
+        yield reasons.missing_confidence(action, is_null=confidence is None, least=least)
+    elif not confidence >= least:
+        yield reasons.low_confidence(action, confidence=confidence, least=least)
+
+
+def _reasons_of_the_evidence(
+    facts: Facts, action: ActionSpec, row: ThresholdSpec, evidence_limit: timedelta
+) -> Iterator[Reason]:
+    if not _has_basis(row):
+        yield reasons.evidence_expired(action, held_until=None)
+    elif row.basis_holds_until is not None and not facts.now < row.basis_holds_until:
+        yield reasons.evidence_expired(action, held_until=row.basis_holds_until)
+    assessed_at = facts.evidence_assessed_at
+    # Clocks differ a little, so an assessment may come from the near future; one from the far future proves nothing.
+    if assessed_at is None or not abs(facts.now - assessed_at) <= evidence_limit:
+        age = None if assessed_at is None else facts.now - assessed_at
+        yield reasons.unmonitored(action, age=age, limit=evidence_limit)
+
+
+def _has_basis(row: ThresholdSpec) -> bool:
+    return bool(row.certificate_id.strip() or row.basis_reason.strip())
+
+
+# ---- Budgets: what may run alone in a day ---------------------------------------------------------------------------
+
+
+def _budgets_of(
+    proposal: Proposal, facts: Facts, stakes: _Stakes
+) -> tuple[tuple[BudgetClaim, ...] | None, list[Reason]]:
+    """What running alone takes from the day's budgets, None where that can't be taken; and the reasons against it."""
+    row, action = stakes.row, stakes.action
+    claims: list[BudgetClaim] = []
+    found = [reasons.budget_spent(action, name=name, row=row) for name in facts.budget_spent]
+    limits = list(_budgets_in(row)) if row is not None and row.autonomy == Autonomy.BY_CONFIDENCE else []
+    for name, limit_count, limit_amount in limits:
+        amount, currency, subject = _ZERO, "", ""
+        if row is not None and limit_amount is not None:
+            if against := list(_reasons_of_the_limit(action, row, stakes.amount, stakes.amount_found, stakes.currency)):
+                found += [reason for reason in against if reason not in (*stakes.reasons, *found)]
+                continue
+            amount, currency = stakes.amount or _ZERO, stakes.currency
+        if name == "subject" and not (subject := _subject_of(proposal)):
+            found.append(reasons.no_subject(action))
+        elif (limit_count is None or limit_count >= 1) and (limit_amount is None or amount <= limit_amount):
+            claims.append(BudgetClaim(proposal.action, subject, currency, 1, amount, limit_count, limit_amount))
+        elif name not in facts.budget_spent:
+            found.append(reasons.budget_spent(action, name=name, row=row))
+    return tuple(claims) if len(claims) == len(limits) else None, found
+
+
+def _budgets_in(row: ThresholdSpec) -> Iterator[tuple[str, int | None, Decimal | None]]:
+    if row.daily_count is not None or row.daily_amount is not None:
+        yield "day", row.daily_count, row.daily_amount
+    if row.subject_daily_count is not None or row.subject_daily_amount is not None:
+        yield "subject", row.subject_daily_count, row.subject_daily_amount
+
+
+def _subject_of(proposal: Proposal) -> str:
+    kind, key = proposal.subject.get("type"), proposal.subject.get("id")
+    return f"{kind or ''}:{key}" if key else ""
