@@ -1,0 +1,84 @@
+"""Who may do what to a ticket: asked by pages, API and services alike.
+
+A reviewer is whoever is in the group that a ticket waits in. Leads, admins and auditors look; being one of them, or a
+superuser, makes nobody a reviewer. Nobody decides what they asked for themselves.
+"""
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+
+from policies.permissions import ADMINS, AUDITORS, LEADS, is_admin, may_pause
+from reviews.models import Ticket
+
+__all__ = [
+    "is_admin",
+    "is_auditor",
+    "is_lead",
+    "is_reviewer",
+    "may_decide",
+    "may_pause",
+    "may_read_log",
+    "may_see_ticket",
+    "reviewable_groups",
+]
+
+Somebody = User | AnonymousUser | AbstractBaseUser
+OVERSEERS = frozenset({ADMINS, LEADS, AUDITORS})
+
+
+def _groups(user: Somebody) -> dict[int, str]:
+    """The names of the user's groups by id; none for who isn't active. One query."""
+    if not isinstance(user, User) or not user.is_active:
+        return {}
+    return dict(user.groups.values_list("id", "name"))
+
+
+def is_lead(user: Somebody) -> bool:
+    """Whether they may pause and look at everything."""
+    return LEADS in _groups(user).values()
+
+
+def is_auditor(user: Somebody) -> bool:
+    """Whether they may look at everything."""
+    return AUDITORS in _groups(user).values()
+
+
+def is_reviewer(user: Somebody) -> bool:
+    """Whether some workflow asks a group of theirs. One query."""
+    return (
+        isinstance(user, User)
+        and user.is_active
+        and (
+            user.groups.filter(reviewed_workflows__isnull=False)
+            .union(user.groups.filter(escalated_workflows__isnull=False))
+            .exists()
+        )
+    )
+
+
+def reviewable_groups(user: Somebody) -> frozenset[int]:
+    """The ids of the groups whose tickets `user` may take. One query."""
+    return frozenset(_groups(user))
+
+
+def may_decide(user: Somebody, ticket: Ticket) -> bool:
+    """In the group that it waits in, and not who asked for the action. One query."""
+    return ticket.requester_id != user.pk and ticket.group_id in _groups(user)
+
+
+def may_see_ticket(user: Somebody, ticket: Ticket) -> bool:
+    """Who may decide it or once could, or whose office it is to look; its requester only as the latter. One query."""
+    groups = _groups(user)
+    if _oversees(user, groups):
+        return True
+    asked = {ticket.group_id, ticket.workflow.review_group_id, ticket.workflow.escalation_group_id}
+    return ticket.requester_id != user.pk and not asked.isdisjoint(groups)
+
+
+def may_read_log(user: Somebody) -> bool:
+    """Leads, auditors and admins read every decision. One query."""
+    return _oversees(user, _groups(user))
+
+
+def _oversees(user: Somebody, groups: dict[int, str]) -> bool:
+    superuser = isinstance(user, User) and user.is_active and user.is_superuser
+    return superuser or not OVERSEERS.isdisjoint(groups.values())

@@ -1,0 +1,299 @@
+"""Decisions as upstream reads them, and as the log tells of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from typing import Any
+from uuid import UUID
+
+import orjson
+from django.db.models import Exists, OuterRef, QuerySet
+
+from reviews.domain import answer
+from reviews.domain.vocabulary import UNFINISHED, DecisionStatus, OutcomeKind, TicketState
+from reviews.models import Client, Decision, Event, Outcome, Question, Ticket, Verdict
+from reviews.queries.queue import action_titles, name_of
+
+PAGE = 50
+
+
+# ---- As upstream reads them -----------------------------------------------------------------------------------------
+
+
+def decision_status(decision: Decision) -> DecisionStatus:
+    """Where it stands, derived. At most two queries; none for rows of `decisions_of`."""
+    outcome, gate = _outcome_of(decision), _gate_of(decision)
+    return answer.status_of(outcome_kind=outcome.kind if outcome else None, gate_state=gate.state if gate else None)
+
+
+def decision_answer(decision: Decision) -> dict[str, Any]:
+    """The JSON of api.md as of now, with the open question where there is one. At most four queries."""
+    outcome, gate = _outcome_of(decision), _gate_of(decision)
+    version = decision.policy_version
+    found = answer.decision_answer(
+        decision_id=decision.id,
+        status=answer.status_of(
+            outcome_kind=outcome.kind if outcome else None, gate_state=gate.state if gate else None
+        ),
+        route=decision.route,
+        reasons=decision.reasons,
+        policy_number=version.number if version else None,
+        policy_digest=version.digest if version else "",
+        ticket=answer.ticket_answer(ticket_id=gate.id, group=gate.group.name, due_at=gate.due_at) if gate else None,
+        outcome=answer.outcome_answer(
+            kind=outcome.kind,
+            method=outcome.method,
+            action=outcome.action,
+            payload=outcome.payload,
+            payload_sha256=outcome.payload_sha256,
+            settled_at=outcome.settled_at,
+        )
+        if outcome
+        else None,
+    )
+    question = _open_question(decision) if gate and gate.state == TicketState.WAITING else None
+    if question:
+        found["question"] = {"text": question.text, "asked_at": answer.moment(question.asked_at)}
+    return found
+
+
+def decisions_of(
+    client: Client,
+    *,
+    external_id: str = "",
+    workflow: str = "",
+    status: str = "",
+    action: str = "",
+    since: datetime | None = None,
+) -> QuerySet[Decision]:
+    """A client's decisions, all filters at once, with what their answers need; unordered, for a cursor to page.
+
+    `status` is one of DecisionStatus; `since` is when they were received.
+    """
+    found = Decision.objects.of_client(client).select_related("policy_version", "outcome")
+    if external_id:
+        found = found.filter(external_id=external_id)
+    if workflow:
+        found = found.of_workflow(workflow)
+    if action:
+        found = found.filter(action=action)
+    if since:
+        found = found.filter(received_at__gte=since)
+    return with_status(found, status) if status else found
+
+
+def with_status(decisions: QuerySet[Decision], status: str) -> QuerySet[Decision]:
+    """Those that stand so."""
+    if status in OutcomeKind.values:
+        return decisions.filter(outcome__kind=status)
+    gates = Ticket.objects.gates().filter(decision=OuterRef("pk"))
+    states = [state for state in UNFINISHED if answer.status_of(outcome_kind=None, gate_state=state) == status]
+    return decisions.filter(Exists(gates.filter(state__in=states)))
+
+
+def _outcome_of(decision: Decision) -> Outcome | None:
+    try:
+        return decision.outcome
+    except Outcome.DoesNotExist:
+        return None
+
+
+def _gate_of(decision: Decision) -> Ticket | None:
+    return Ticket.objects.gates().filter(decision=decision).select_related("group").first()
+
+
+def _open_question(decision: Decision) -> Question | None:
+    return Question.objects.filter(ticket__decision=decision, answered_at__isnull=True).order_by("id").first()
+
+
+# ---- As the log tells of them ---------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class LogFilters:
+    """What of the log is shown; empty is anything. They all hold at once."""
+
+    workflow: str = ""  # its key
+    action: str = ""
+    status: str = ""  # of DecisionStatus
+    route: str = ""
+    model: str = ""  # its name
+    reviewer: str = ""  # a user's name, who gave a verdict that stands
+    verdict: str = ""  # a kind of verdict that stands
+    reason: str = ""  # a reason's code
+    external_id: str = ""
+    subject: str = ""  # its id
+    since: datetime | None = None  # received at or after
+    until: datetime | None = None  # received before
+
+
+@dataclass(frozen=True, slots=True)
+class LogRow:
+    """One decision in the log."""
+
+    decision_id: UUID
+    external_id: str
+    received_at: datetime
+    workflow: str
+    workflow_title: str
+    action: str
+    action_title: str
+    subject: str
+    amount: Decimal | None
+    currency: str
+    confidence: Decimal | None
+    threshold: Decimal | None
+    model: str  # name and version
+    policy_number: int | None
+    route: str
+    status: str
+    outcome: str  # its kind; "" while there is none
+    method: str
+    final_action: str
+    decided_by: tuple[str, ...]  # the names of those whose verdicts stand, in order
+    settled_at: datetime | None
+
+
+@dataclass(frozen=True, slots=True)
+class LogPage:
+    """PAGE rows, newest first. `next_after` is the place to go on from; None on the last page."""
+
+    rows: tuple[LogRow, ...]
+    next_after: UUID | None
+
+
+def log_decisions(filters: LogFilters) -> QuerySet[Decision]:
+    """Every genuine decision that the filters let through, newest first."""
+    exact = {
+        "workflow__key": filters.workflow,
+        "action": filters.action,
+        "route": filters.route,
+        "model_name": filters.model,
+        "external_id": filters.external_id,
+        "subject_id": filters.subject,
+    }
+    found = Decision.objects.filter(**{name: value for name, value in exact.items() if value})
+    if filters.reason:
+        found = found.filter(reasons__contains=[{"code": filters.reason}])
+    if filters.since:
+        found = found.filter(received_at__gte=filters.since)
+    if filters.until:
+        found = found.filter(received_at__lt=filters.until)
+    if filters.reviewer or filters.verdict:
+        verdicts = Verdict.objects.standing().filter(ticket__decision=OuterRef("pk"))
+        if filters.reviewer:
+            verdicts = verdicts.filter(reviewer__username=filters.reviewer)
+        if filters.verdict:
+            verdicts = verdicts.filter(kind=filters.verdict)
+        found = found.filter(Exists(verdicts))
+    return (with_status(found, filters.status) if filters.status else found).newest_first()
+
+
+def log_page(filters: LogFilters | None = None, *, after: UUID | None = None) -> LogPage:
+    """A page of the log behind the decision `after`. Five queries, and no count of the whole."""
+    found = log_decisions(filters or LogFilters())
+    if after is not None:
+        found = found.filter(id__lt=after)
+    page = list(log_rows(found[: PAGE + 1]))
+    return LogPage(rows=tuple(page[:PAGE]), next_after=page[PAGE - 1].decision_id if len(page) > PAGE else None)
+
+
+def log_rows(decisions: QuerySet[Decision]) -> Sequence[LogRow]:
+    """The rows of a bounded set of decisions. Four queries."""
+    found = list(
+        decisions.select_related("workflow", "policy_version", "outcome").defer(
+            "payload", "context", "reasoning", "alternatives", "run", "outcome__payload"
+        )
+    )
+    gates = dict(Ticket.objects.gates().filter(decision__in=found).values_list("decision_id", "state"))
+    reviewers: dict[UUID, list[str]] = {}
+    for verdict in (
+        Verdict.objects.standing()
+        .filter(ticket__decision__in=found)
+        .order_by("decided_at")
+        .select_related("reviewer", "ticket")
+        .only("ticket__decision_id", "reviewer__username", "reviewer__first_name", "reviewer__last_name")
+    ):
+        reviewers.setdefault(verdict.ticket.decision_id, []).append(name_of(verdict.reviewer))
+    titles = action_titles({decision.workflow_id for decision in found})
+    return [
+        _log_row(
+            decision,
+            gate=gates.get(decision.id),
+            decided_by=tuple(reviewers.get(decision.id, ())),
+            title=titles.get((decision.workflow_id, decision.action), decision.action),
+        )
+        for decision in found
+    ]
+
+
+def _log_row(decision: Decision, *, gate: str | None, decided_by: tuple[str, ...], title: str) -> LogRow:
+    outcome = _outcome_of(decision)
+    return LogRow(
+        decision_id=decision.id,
+        external_id=decision.external_id,
+        received_at=decision.received_at,
+        workflow=decision.workflow.key,
+        workflow_title=decision.workflow.title,
+        action=decision.action,
+        action_title=title,
+        subject=decision.subject_label or decision.subject_id,
+        amount=decision.amount,
+        currency=decision.currency,
+        confidence=decision.confidence,
+        threshold=decision.threshold,
+        model=f"{decision.model_name} {decision.model_version}".strip(),
+        policy_number=decision.policy_version.number if decision.policy_version else None,
+        route=decision.route,
+        status=answer.status_of(outcome_kind=outcome.kind if outcome else None, gate_state=gate),
+        outcome=outcome.kind if outcome else "",
+        method=outcome.method if outcome else "",
+        final_action=outcome.action if outcome else "",
+        decided_by=decided_by,
+        settled_at=outcome.settled_at if outcome else None,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Moment:
+    """One thing that happened to a decision."""
+
+    event_id: int
+    at: datetime
+    kind: str  # of EventKind
+    kind_title: str
+    who: str  # a person's or a client's name; "" for the system
+    ticket_id: UUID | None
+    body: dict[str, Any]
+    verdict: Verdict | None  # of a verdict's event, with what was said
+
+
+def story(decision: Decision) -> tuple[Moment, ...]:
+    """What happened to it, from submission to execution, in order. Two queries."""
+    events = Event.objects.filter(decision=decision).select_related("user", "client").order_by("xid", "id")
+    verdicts = {
+        str(verdict.id): verdict
+        for verdict in Verdict.objects.filter(ticket__decision=decision).select_related("reviewer")
+    }
+    return tuple(_moment(event, verdicts) for event in events)
+
+
+_BY_UPSTREAM = ("decision.submitted", "decision.cancelled", "question.answered")
+
+
+def _moment(event: Event, verdicts: dict[str, Verdict]) -> Moment:
+    body = orjson.loads(event.body)
+    who = name_of(event.user) if event.user else ""
+    if not who and event.client and event.kind in _BY_UPSTREAM:
+        who = event.client.name
+    return Moment(
+        event_id=event.id,
+        at=event.at,
+        kind=event.kind,
+        kind_title=event.get_kind_display(),
+        who=who,
+        ticket_id=event.ticket_id,
+        body=body,
+        verdict=verdicts.get(body.get("verdict", "")),
+    )

@@ -1,0 +1,185 @@
+"""Everything on the ticket page, in a fixed number of queries, and what a verdict on it binds to."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+from uuid import UUID
+
+from django.contrib.auth.models import User
+
+from policies.domain.spec import ActionSpec, Policy, Reason
+from policies.domain.vocabulary import VerdictKind
+from policies.queries import live_policy, policy_of_version
+from reviews.domain.judgement import Choice, index_on_the_table, is_disputed, shown_sha256
+from reviews.domain.vocabulary import TicketState
+from reviews.models import Decision, Outcome, Question, Ticket, Verdict
+from reviews.models.ticket import TicketQuerySet
+from reviews.models.verdict import VerdictQuerySet
+from reviews.queries.queue import name_of
+
+# What a person may still say of an action that no policy knows: it can't be approved before it is registered.
+OF_UNKNOWN_ACTIONS = (VerdictKind.OVERRIDE, VerdictKind.REJECT)
+HOLD_OF_UNKNOWN_ACTIONS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class Table:
+    """The proposal on the table: what an approval would let run. `changed_by` is whose edit or override it is."""
+
+    action: str
+    payload: Mapping[str, Any]
+    payload_sha256: str
+    changed_by: Verdict | None
+
+
+@dataclass(frozen=True, slots=True)
+class Weighed:
+    """An alternative as the AI gave it."""
+
+    action: str
+    title: str  # in plain words; the key where it is unknown
+    confidence: str  # its decimal as it was sent; "" when there was none
+
+
+@dataclass(frozen=True, slots=True)
+class Dossier:
+    """What a reviewer needs to judge, and what the form must send back."""
+
+    ticket: Ticket  # with workflow, group, claimed_by
+    decision: Decision  # with client, policy_version, requester
+    outcome: Outcome | None
+    action: ActionSpec | None  # of the proposal on the table; None where the policy doesn't know it
+    overrides: tuple[ActionSpec, ...]  # what it could be overridden to
+    reasons: tuple[Reason, ...]
+    alternatives: tuple[Weighed, ...]
+    questions: tuple[Question, ...]  # in order, with asked_by
+    table: Table
+    earlier: tuple[Verdict, ...]  # what this stage is shown of earlier ones: changes to confirm, or a dispute's sides
+    given: tuple[Verdict, ...]  # every standing verdict, for those who look and don't decide
+    disputed: bool  # this stage's answer is final
+    policy_number: int | None
+    policy_digest: str
+    live_policy_number: int | None  # another one than policy_number: the policy changed meanwhile
+    shown_sha256: str
+    allowed_verdicts: tuple[str, ...]
+    editable: tuple[str, ...]  # JSON Pointers into the payload
+    deliberate_acts: int
+    hold_seconds: int
+    held: bool  # the reader holds a live claim on it
+    holder: str  # who holds a live claim; "" when nobody does
+
+
+def dossier(ticket_id: UUID, *, user: User, now: datetime) -> Dossier:
+    """What there is to know of a ticket. Six queries, whatever there is.
+
+    Asks nothing of who may see it: that is `permissions.may_see_ticket(user, dossier.ticket)`, before anything is
+    shown. Raises Ticket.DoesNotExist.
+    """
+    ticket = tickets_with_decisions().select_related("claimed_by", "decision__requester").get(pk=ticket_id)
+    decision = ticket.decision
+    verdicts = list(standing_verdicts(ticket).select_related("reviewer"))
+    questions = tuple(ticket.questions.order_by("id").select_related("asked_by"))
+    live = live_policy(decision.workflow_id)
+    policy = policy_for(decision, live=live)
+    table = on_the_table(decision, verdicts)
+    actions = policy.actions if policy else {}
+    action = known_action(policy, table.action) or known_action(live, table.action)
+    disputed = is_disputed(choices_of(verdicts))
+    holder = ticket.claimed_by if ticket.claimed_until and ticket.claimed_until >= now else None
+    digest = digest_for(decision, live=live)
+    overrides = tuple(spec for spec in actions.values() if spec.active and spec.key != table.action)
+    return Dossier(
+        ticket=ticket,
+        decision=decision,
+        outcome=Outcome.objects.filter(pk=decision.pk).first(),
+        action=action,
+        overrides=overrides,
+        reasons=tuple(Reason.from_json(reason) for reason in decision.reasons),
+        alternatives=tuple(_weighed(decision.alternatives or (), actions=actions)),
+        questions=questions,
+        table=table,
+        earlier=tuple(verdicts) if disputed else (table.changed_by,) if table.changed_by else (),
+        given=tuple(verdicts),
+        disputed=disputed,
+        policy_number=policy.number if policy else None,
+        policy_digest=digest,
+        live_policy_number=live.number if live else None,
+        shown_sha256=shown_of(decision, table=table, questions=questions, digest=digest),
+        allowed_verdicts=allowed_verdicts(action, overrides=bool(overrides)),
+        editable=action.editable if action else (),
+        deliberate_acts=ticket.deliberate_acts,
+        hold_seconds=action.hold_seconds if action else HOLD_OF_UNKNOWN_ACTIONS,
+        held=bool(holder and holder.pk == user.pk and ticket.state == TicketState.CLAIMED),
+        holder=name_of(holder),
+    )
+
+
+def tickets_with_decisions() -> TicketQuerySet:
+    """Tickets with what judging and showing them needs, in one query."""
+    return Ticket.objects.select_related("workflow", "group", "decision__policy_version", "decision__client")
+
+
+def standing_verdicts(ticket: Ticket) -> VerdictQuerySet:
+    """The verdicts on a ticket that count, in the order of their stages."""
+    return Verdict.objects.standing().filter(ticket=ticket).order_by("stage")
+
+
+def last_verdict(ticket: Ticket) -> Verdict | None:
+    """The latest verdict that counts, with its reviewer."""
+    return standing_verdicts(ticket).select_related("reviewer").order_by("-stage").first()
+
+
+def choices_of(verdicts: Iterable[Verdict]) -> list[Choice]:
+    return [Choice(kind=each.kind, action=each.action, payload_sha256=each.payload_sha256) for each in verdicts]
+
+
+def on_the_table(decision: Decision, verdicts: Sequence[Verdict]) -> Table:
+    """What an approval would let run now: the AI's recommendation, or a change that waits to be confirmed."""
+    index = index_on_the_table(choices_of(verdicts))
+    if index is None:
+        return Table(decision.action, decision.payload or {}, decision.payload_sha256, None)
+    change = verdicts[index]
+    return Table(change.action, change.payload or {}, change.payload_sha256, change)
+
+
+def policy_for(decision: Decision, *, live: Policy | None) -> Policy | None:
+    """The policy that judged, as it was pinned; the live one where none judged."""
+    return live if decision.policy_version_id is None else policy_of_version(decision.policy_version_id)
+
+
+def digest_for(decision: Decision, *, live: Policy | None) -> str:
+    """The digest of the policy by which this is decided; "" where there is none."""
+    if decision.policy_version is not None:
+        return decision.policy_version.digest
+    return live.digest if live else ""
+
+
+def known_action(policy: Policy | None, action: str) -> ActionSpec | None:
+    """The action as the policy pins it, if it is registered and active there."""
+    spec = policy.actions.get(action) if policy else None
+    return spec if spec and spec.active else None
+
+
+def allowed_verdicts(action: ActionSpec | None, *, overrides: bool) -> tuple[str, ...]:
+    """The kinds of verdict that can be given on an action; `overrides` says whether there is another to choose."""
+    allowed = action.allowed_verdicts if action else OF_UNKNOWN_ACTIONS
+    return tuple(kind for kind in VerdictKind if kind in allowed and (overrides or kind != VerdictKind.OVERRIDE))
+
+
+def shown_of(decision: Decision, *, table: Table, questions: Iterable[Question], digest: str) -> str:
+    """What a verdict on this binds to; domain.judgement says of what it is made."""
+    return shown_sha256(
+        action=table.action,
+        payload_sha256=table.payload_sha256,
+        reasons=decision.reasons,
+        answers=[(each.answer or "", each.answer_context) for each in questions if each.answered_at],
+        policy_digest=digest,
+    )
+
+
+def _weighed(alternatives: Iterable[Mapping[str, Any]], *, actions: Mapping[str, ActionSpec]) -> Iterable[Weighed]:
+    for each in alternatives:
+        key, confidence = str(each.get("action", "")), each.get("confidence")
+        title = actions[key].title if key in actions else key
+        yield Weighed(action=key, title=title, confidence="" if confidence is None else str(confidence))

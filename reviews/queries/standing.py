@@ -1,0 +1,37 @@
+"""What every page needs besides its own matter: what is stopped, how its reader wants it, what they have a part in."""
+
+from dataclasses import dataclass
+
+from django.contrib.auth.models import User
+from django.db.models import Q
+
+from policies.models import Switch, Workflow
+from reviews.domain.vocabulary import Theme
+from reviews.models import ReviewerProfile
+
+
+@dataclass(frozen=True, slots=True)
+class Stops:
+    """What runs nothing alone at the moment."""
+
+    everything: bool
+    workflows: tuple[str, ...]  # their titles
+
+
+def stops() -> Stops:
+    """Both kinds of switch. Two queries."""
+    titles = Workflow.objects.filter(paused=True).order_by("title").values_list("title", flat=True)
+    everything = Switch.objects.values_list("paused", flat=True).first()
+    return Stops(everything=everything is not False, workflows=tuple(titles))
+
+
+def workflows_of(user: User) -> tuple[tuple[str, str], ...]:
+    """Key and title of each workflow that asks a group of theirs. One query."""
+    asks = Q(review_group__user=user) | Q(escalation_group__user=user)
+    return tuple(Workflow.objects.filter(asks).order_by("title").values_list("key", "title").distinct())
+
+
+def theme_of(user: User) -> str:
+    """Light, dark, or as the system says. One query."""
+    chosen = ReviewerProfile.objects.filter(user=user).values_list("theme", flat=True).first()
+    return chosen or Theme.SYSTEM

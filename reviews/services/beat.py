@@ -1,0 +1,12 @@
+"""Heartbeats: which process lives, and when a sweep last did its work."""
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Any
+
+from reviews.models import Heartbeat
+
+
+def beat(name: str, *, now: datetime, detail: Mapping[str, Any] | None = None) -> None:
+    """Write that `name` did its work at `now`: `worker`, `sweeper`, or `evidence:<workflow's key>`."""
+    Heartbeat.objects.update_or_create(name=name, defaults={"beat_at": now, "detail": dict(detail or {})})

@@ -1,0 +1,222 @@
+"""A reviewer's lease on a ticket: taken, renewed, given back.
+
+Leases live on the database's clock, so that web processes whose clocks differ agree on who holds what.
+"""
+
+from datetime import datetime, timedelta
+from uuid import UUID
+
+from django.conf import settings
+from django.contrib.auth.models import User
+from django.db import OperationalError, connection, transaction
+from django.db.models import F
+from django.db.models.functions import Least
+from psycopg.errors import LockNotAvailable
+
+from reviews.domain.vocabulary import EventKind, TicketEvent, TicketState
+from reviews.models import Skip, Ticket, Verdict
+from reviews.permissions import may_decide, may_see_ticket, reviewable_groups
+from reviews.queries import QueueFilters, name_of, tickets_with_decisions
+from reviews.queries.candidates import TAKEABLE, candidate_parameters, candidates_sql
+from reviews.services.record import record
+from reviews.services.tickets import (
+    AlreadyDecided,
+    Asked,
+    ClaimError,
+    ClaimLost,
+    DatabaseClock,
+    Held,
+    NotAllowed,
+    NotVisible,
+    check_claim,
+    check_undecided,
+    lease_is_over,
+    lock_visible_ticket,
+    move,
+)
+
+__all__ = [
+    "AlreadyDecided",
+    "Asked",
+    "ClaimError",
+    "ClaimLost",
+    "Held",
+    "NotAllowed",
+    "NotVisible",
+    "claim_next",
+    "claim_ticket",
+    "release_claim",
+    "renew_claim",
+    "skip_ticket",
+]
+
+SKIP_MINUTES = 10
+# How many candidates a branch offers. Where all are being taken by colleagues at the same moment, or the first are all
+# the reviewer's own earlier ones, it is tried again with more.
+DEPTHS = (32, 2048)
+
+# Finds, locks and takes in one statement. What the snapshot showed is asked again of the locked row: a colleague may
+# have taken it in between. The two moves are those of domain.lifecycle: take, or lapse and take.
+_NEXT = """
+    WITH candidate AS MATERIALIZED ({candidates}),
+    picked AS (
+        SELECT t.id, t.state, t.claimed_by_id
+          FROM candidate c JOIN reviews_ticket t ON t.id = c.id
+         WHERE {takeable} AND t.group_id = ANY(%(groups)s::int[])
+         ORDER BY c.ahead, c.priority, c.created_at, c.id
+         LIMIT 1 FOR UPDATE OF t SKIP LOCKED
+    ), taken AS (
+        UPDATE reviews_ticket t
+           SET state = 'claimed',
+               resting_state = CASE WHEN t.state = 'claimed' THEN t.resting_state ELSE t.state END,
+               claimed_by_id = %(user)s,
+               claimed_at = %(now)s,
+               claimed_until = statement_timestamp() + make_interval(secs => %(lease)s),
+               claim_epoch = t.claim_epoch + 1,
+               reserved_for_id = NULL,
+               reserved_until = NULL,
+               version = t.version + 1
+          FROM picked
+         WHERE t.id = picked.id
+        RETURNING t.id
+    )
+    SELECT picked.id, picked.state, picked.claimed_by_id FROM picked JOIN taken USING (id)
+"""
+
+
+def claim_next(*, reviewer: User, now: datetime, filters: QueueFilters | None = None) -> Ticket | None:
+    """Take the next ticket for `reviewer`, or None when there is none that they may take.
+
+    One statement finds, locks and takes it; an event is written beside. What an answer brought back comes first.
+    """
+    filters = filters or QueueFilters()
+    groups = reviewable_groups(reviewer)
+    if not groups:
+        return None
+    statement = _NEXT.format(candidates=candidates_sql(filters), takeable=TAKEABLE)
+    for depth in DEPTHS:
+        parameters = candidate_parameters(user_id=reviewer.pk, groups=groups, now=now, filters=filters, depth=depth)
+        with transaction.atomic():
+            with connection.cursor() as cursor:
+                cursor.execute(statement, {**parameters, "lease": settings.CLAIM_LEASE_SECONDS})
+                taken = cursor.fetchone()
+            if taken is not None:
+                ticket_id, state, holder_id = taken
+                ticket = tickets_with_decisions().get(pk=ticket_id)
+                _record_claim(ticket, reviewer=reviewer, from_state=state, from_holder=holder_id, now=now)
+                return ticket
+    return None
+
+
+def claim_ticket(ticket_id: UUID, *, reviewer: User, now: datetime) -> Ticket:
+    """Take this ticket; who holds it already gets the same claim for longer.
+
+    Raises NotVisible, NotAllowed, Held, Asked or AlreadyDecided.
+    """
+    try:
+        with transaction.atomic():
+            ticket = lock_visible_ticket(ticket_id, viewer=reviewer, nowait=True)
+            check_undecided(ticket, now=now)
+            if ticket.state == TicketState.WAITING:
+                raise Asked(at=ticket.asked_at)
+            if ticket.state == TicketState.CLAIMED and not lease_is_over(ticket):
+                if ticket.claimed_by_id != reviewer.pk:
+                    raise Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
+                return _extended(ticket)
+            _check_takeable(ticket, reviewer=reviewer, now=now)
+            return _taken(ticket, reviewer=reviewer, now=now)
+    except OperationalError as error:
+        if not isinstance(error.__cause__, LockNotAvailable):
+            raise
+    raise _held_this_moment(ticket_id, viewer=reviewer)
+
+
+def renew_claim(ticket_id: UUID, *, reviewer: User, epoch: int, now: datetime) -> Ticket:
+    """Keep a claim while its page is looked at, up to half an hour from when it was taken. Not an event.
+
+    Raises NotVisible, Held, AlreadyDecided or ClaimLost.
+    """
+    with transaction.atomic():
+        ticket = lock_visible_ticket(ticket_id, viewer=reviewer)
+        check_claim(ticket, reviewer=reviewer, epoch=epoch, now=now)
+        return _extended(ticket)
+
+
+def release_claim(ticket_id: UUID, *, reviewer: User, epoch: int, now: datetime) -> None:
+    """Give it back to where it came from. Raises NotVisible, Held, AlreadyDecided or ClaimLost."""
+    with transaction.atomic():
+        ticket = lock_visible_ticket(ticket_id, viewer=reviewer)
+        check_claim(ticket, reviewer=reviewer, epoch=epoch, now=now)
+        move(ticket, TicketEvent.RELEASE)
+        record(EventKind.TICKET_RELEASED, now=now, user=reviewer, ticket=ticket, body=_about(ticket))
+
+
+def skip_ticket(ticket_id: UUID, *, reviewer: User, epoch: int, now: datetime) -> None:
+    """Give it back, and not see it for ten minutes. Raises NotVisible, Held, AlreadyDecided or ClaimLost."""
+    with transaction.atomic():
+        ticket = lock_visible_ticket(ticket_id, viewer=reviewer)
+        check_claim(ticket, reviewer=reviewer, epoch=epoch, now=now)
+        move(ticket, TicketEvent.SKIP)
+        until = now + timedelta(minutes=SKIP_MINUTES)
+        Skip.objects.update_or_create(ticket=ticket, reviewer=reviewer, defaults={"until": until})
+        record(EventKind.TICKET_SKIPPED, now=now, user=reviewer, ticket=ticket, body=_about(ticket))
+
+
+def retaken(ticket: Ticket, *, reviewer: User, event: TicketEvent, now: datetime) -> None:
+    """Move a locked ticket into a new claim of `reviewer`'s, by `event`: taken, or taken back by an undo."""
+    move(
+        ticket,
+        event,
+        claimed_by=reviewer,
+        claimed_at=now,
+        claimed_until=DatabaseClock() + timedelta(seconds=settings.CLAIM_LEASE_SECONDS),
+        claim_epoch=ticket.claim_epoch + 1,
+        reserved_for=None,
+        reserved_until=None,
+    )
+    ticket.refresh_from_db(fields=["claimed_until"])
+
+
+def _taken(ticket: Ticket, *, reviewer: User, now: datetime) -> Ticket:
+    state, holder_id = ticket.state, ticket.claimed_by_id
+    if state == TicketState.CLAIMED:
+        move(ticket, TicketEvent.LAPSE)
+    ticket.resting_state = ticket.state
+    ticket.save(update_fields=["resting_state"])
+    retaken(ticket, reviewer=reviewer, event=TicketEvent.TAKE, now=now)
+    _record_claim(ticket, reviewer=reviewer, from_state=state, from_holder=holder_id, now=now)
+    return ticket
+
+
+def _check_takeable(ticket: Ticket, *, reviewer: User, now: datetime) -> None:
+    """Raises NotAllowed or Held, by the rule that queries.candidates has in SQL."""
+    if not may_decide(reviewer, ticket):
+        raise NotAllowed("This ticket is for another group, or about something that you asked for.")
+    if Verdict.objects.standing().by(reviewer).filter(ticket__decision=ticket.decision_id).exists():
+        raise NotAllowed("You have answered this already; it needs somebody else.")
+    if ticket.reserved_for_id not in (None, reviewer.pk) and ticket.reserved_until and ticket.reserved_until > now:
+        raise Held(by=name_of(ticket.reserved_for), until=ticket.reserved_until)
+
+
+def _extended(ticket: Ticket) -> Ticket:
+    lease = DatabaseClock() + timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
+    most = F("claimed_at") + timedelta(seconds=settings.CLAIM_MAX_SECONDS)
+    Ticket.objects.filter(pk=ticket.pk).update(claimed_until=Least(lease, most))
+    ticket.refresh_from_db(fields=["claimed_until"])
+    return ticket
+
+
+def _held_this_moment(ticket_id: UUID, *, viewer: User) -> ClaimError:
+    ticket = tickets_with_decisions().select_related("claimed_by").get(pk=ticket_id)
+    if not may_see_ticket(viewer, ticket):
+        return NotVisible()
+    return Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
+
+
+def _record_claim(ticket: Ticket, *, reviewer: User, from_state: str, from_holder: int | None, now: datetime) -> None:
+    body = {**_about(ticket), "epoch": ticket.claim_epoch, "from": from_state, "lapsed": from_holder}
+    record(EventKind.TICKET_CLAIMED, now=now, user=reviewer, ticket=ticket, body=body)
+
+
+def _about(ticket: Ticket) -> dict[str, str | int]:
+    return {"ticket": str(ticket.pk), "stage": ticket.stage, "epoch": ticket.claim_epoch}
