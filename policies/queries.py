@@ -6,6 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
+from django.db.models import Subquery
+
 from policies.domain.problems import WithdrawnBasis
 from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec, to_document
 from policies.domain.vocabulary import ChangeKind, VersionStatus
@@ -56,7 +58,7 @@ class Switches:
 def switches(workflow_id: int) -> Switches:
     """Both switches, in one query. Read them after the stop lock is held, in a statement of its own."""
     row = Workflow.objects.filter(pk=workflow_id).values_list(
-        "paused", Switch.objects.filter(pk=1).values("paused")[:1]
+        "paused", Subquery(Switch.objects.filter(pk=1).values("paused"))
     )
     workflow, everything = row.get()
     return Switches(everything=bool(everything), workflow=workflow)

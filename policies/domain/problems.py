@@ -9,7 +9,7 @@ from jsonschema.exceptions import SchemaError
 
 from policies.domain import expressions
 from policies.domain.canonical import pointer_to, pointer_tokens
-from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec
+from policies.domain.spec import ActionSpec, RuleSpec, ThresholdSpec
 from policies.domain.vocabulary import Autonomy, Layout, VerdictKind
 
 
@@ -54,17 +54,23 @@ def _one_line(text: str) -> str:
 
 
 def problems_of(
-    policy: Policy, *, groups: Collection[str], withdrawn: Collection[WithdrawnBasis]
+    *,
+    actions: Collection[ActionSpec],
+    thresholds: Collection[ThresholdSpec],
+    rules: Collection[RuleSpec],
+    groups: Collection[str],
+    withdrawn: Collection[WithdrawnBasis],
 ) -> tuple[Problem, ...]:
-    """Everything that is wrong with `policy`; `groups` are those that exist."""
+    """Everything that is wrong with a policy of these parts; `groups` are those that exist."""
     found: list[Problem] = []
-    for key, action in sorted(policy.actions.items()):
-        found += _problems_of_action(action, pointer_to("actions", key))
-    if not policy.thresholds:
+    for action in sorted(actions, key=lambda action: action.key):
+        found += _problems_of_action(action, pointer_to("actions", action.key))
+    if not thresholds:
         found.append(Problem("/thresholds", "There is no row. A default row that lets nothing run alone is a start."))
-    for at, row in enumerate(sorted(policy.thresholds, key=lambda row: row.key)):
-        found += _problems_of_row(row, pointer_to("thresholds", str(at)), policy, withdrawn)
-    for at, rule in enumerate(sorted(policy.rules, key=lambda rule: rule.position)):
+    known = {action.key for action in actions}
+    for at, row in enumerate(sorted(thresholds, key=lambda row: row.key)):
+        found += _problems_of_row(row, pointer_to("thresholds", str(at)), known, withdrawn)
+    for at, rule in enumerate(sorted(rules, key=lambda rule: rule.position)):
         found += _problems_of_rule(rule, pointer_to("rules", str(at)), groups)
     return tuple(found)
 
@@ -122,10 +128,10 @@ def _references(schema: Any) -> Iterable[str]:
 
 
 def _problems_of_row(
-    row: ThresholdSpec, place: str, policy: Policy, withdrawn: Collection[WithdrawnBasis]
+    row: ThresholdSpec, place: str, known: Collection[str], withdrawn: Collection[WithdrawnBasis]
 ) -> Iterable[Problem]:
     name = row_name(row)
-    if row.action and row.action not in policy.actions:
+    if row.action and row.action not in known:
         yield Problem(f"{place}/action", f"{name}: the workflow has no action of this key.")
     if row.model_version and not row.model_name:
         yield Problem(f"{place}/model_name", f"{name}: a model's version needs the model's name.")

@@ -13,7 +13,16 @@ from policies.domain.spec import Policy, SpecError, digest_of
 from policies.domain.vocabulary import ChangeKind, VersionStatus
 from policies.models import PolicyVersion
 from policies.permissions import may_edit_policies
-from policies.queries import document_of, withdrawn_bases
+from policies.queries import (
+    document_of,
+    policy_of_version,
+    registered_actions,
+    rule_spec,
+    rules_of,
+    threshold_spec,
+    thresholds_of,
+    withdrawn_bases,
+)
 from policies.services.drafts import NotADraft, lock_draft
 from policies.services.refusals import PolicyRefused, require, written
 from policies.services.stop import record_change, take_stop_lock_exclusive
@@ -53,9 +62,8 @@ def publish(version: PolicyVersion, *, publisher: User, reason: str, now: dateti
         if settings.POLICY_TWO_ADMINS and locked.author_id == publisher.pk:
             raise SecondAdminNeeded("You changed this version last; another admin publishes it.")
         require_base_live(locked)
-        document = document_of(locked)
-        refuse_invalid(locked, document)
-        put_in_force(locked, document=document, publisher=publisher, now=now)
+        refuse_invalid(locked)
+        put_in_force(locked, document=document_of(locked), publisher=publisher, now=now)
         record_change(
             ChangeKind.PUBLISHED,
             workflow=locked.workflow,
@@ -78,10 +86,9 @@ def shadow(version: PolicyVersion, *, publisher: User, reason: str, now: datetim
     with transaction.atomic():
         take_stop_lock_exclusive(version.workflow_id)
         draft = lock_draft(version)
-        document = document_of(draft)
-        refuse_invalid(draft, document)
+        refuse_invalid(draft)
         PolicyVersion.objects.of(draft.workflow).shadow().update(status=VersionStatus.RETIRED, retired_at=now)
-        pin(draft, document)
+        pin(draft, document_of(draft))
         draft.status = VersionStatus.SHADOW
         draft.save(update_fields=["document", "digest", "status"])
         record_change(
@@ -113,22 +120,34 @@ def retire_shadow(version: PolicyVersion, *, actor: User, reason: str, now: date
     return locked
 
 
-def problems_of_version(version: PolicyVersion, document: dict[str, Any]) -> tuple[Problem, ...]:
-    """All that would keep `version` from being published as it stands."""
-    try:
-        policy = Policy.from_canonical(document, "", number=version.number)
-    except SpecError as error:
-        return (Problem(error.pointer, error.detail),)
-    return problems_of(
-        policy,
+def problems_of_version(version: PolicyVersion) -> tuple[Problem, ...]:
+    """All that keeps `version` from being published: a draft by its rows, what is pinned by its document."""
+    pinned = None if version.status == VersionStatus.DRAFT else policy_of_version(version.pk)
+    actions = pinned.actions.values() if pinned else registered_actions(version.workflow)
+    found = problems_of(
+        actions=tuple(actions),
+        thresholds=pinned.thresholds if pinned else tuple(map(threshold_spec, thresholds_of(version))),
+        rules=pinned.rules if pinned else tuple(map(rule_spec, rules_of(version))),
         groups=frozenset(Group.objects.values_list("name", flat=True)),
         withdrawn=withdrawn_bases(version.workflow),
     )
+    return found or _problems_of_document(document_of(version))
 
 
-def refuse_invalid(version: PolicyVersion, document: dict[str, Any]) -> None:
+def _problems_of_document(document: dict[str, Any]) -> tuple[Problem, ...]:
+    """Whether what would be pinned can be hashed, and read again as it was written."""
+    try:
+        Policy.from_canonical(document, digest_of(document), number=0)
+    except SpecError as error:
+        return (Problem(error.pointer, error.detail),)
+    except ValueError as error:
+        return (Problem("", f"This can't be written as canonical JSON: {error}"),)
+    return ()
+
+
+def refuse_invalid(version: PolicyVersion) -> None:
     """Raises InvalidPolicy with every problem that there is."""
-    if errors := problems_of_version(version, document):
+    if errors := problems_of_version(version):
         raise InvalidPolicy(errors)
 
 

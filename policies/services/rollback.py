@@ -22,7 +22,7 @@ from policies.queries import (
     written_document,
 )
 from policies.services.drafts import copy_version
-from policies.services.publication import InvalidPolicy, SecondAdminNeeded, problems_of_version, put_in_force
+from policies.services.publication import SecondAdminNeeded, put_in_force, refuse_invalid
 from policies.services.refusals import PolicyRefused, require, written
 from policies.services.stop import record_change, take_stop_lock_exclusive
 
@@ -70,8 +70,8 @@ def roll_back(
             now=now,
         )
         document = written_document(copy, actions=pinned_actions(source))
-        if restored and (errors := problems_of_version(copy, document)):
-            raise InvalidPolicy(errors)
+        if restored:
+            refuse_invalid(copy)
         put_in_force(copy, document=document, publisher=publisher, now=now)
         record_change(
             ChangeKind.ROLLED_BACK,

@@ -60,20 +60,24 @@ CREATE TRIGGER only_the_status_moves BEFORE UPDATE OR DELETE ON policies_policyv
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON policies_policyversion
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
--- Rows of a version change only while it is a draft.
+-- Rows of a version change only while it is a draft. The version is locked, so that nothing slips in while it is
+-- published: who comes second waits, and then sees its new status.
 CREATE FUNCTION guard_policy_row() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE
-    number integer;
+    version record;
 BEGIN
-    SELECT v.number INTO number FROM policies_policyversion v
-     WHERE v.status <> 'draft'
-       AND (v.id = CASE WHEN TG_OP <> 'INSERT' THEN OLD.version_id END
-            OR v.id = CASE WHEN TG_OP <> 'DELETE' THEN NEW.version_id END)
-     LIMIT 1;
-    IF FOUND THEN
-        RAISE EXCEPTION 'policy version % was published: its rows are never changed', number
-            USING ERRCODE = 'integrity_constraint_violation';
-    END IF;
+    FOR version IN
+        SELECT v.number, v.status FROM policies_policyversion v
+         WHERE v.id = CASE WHEN TG_OP <> 'INSERT' THEN OLD.version_id END
+            OR v.id = CASE WHEN TG_OP <> 'DELETE' THEN NEW.version_id END
+         ORDER BY v.id
+           FOR SHARE
+    LOOP
+        IF version.status <> 'draft' THEN
+            RAISE EXCEPTION 'policy version % was published: its rows are never changed', version.number
+                USING ERRCODE = 'integrity_constraint_violation';
+        END IF;
+    END LOOP;
     RETURN CASE WHEN TG_OP = 'DELETE' THEN OLD ELSE NEW END;
 END $$;
 
