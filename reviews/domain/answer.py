@@ -56,6 +56,7 @@ def outcome_answer(
 def decision_answer(
     *,
     decision_id: UUID,
+    external_id: str,
     status: str,
     route: str,
     reasons: Sequence[Mapping[str, Any]],
@@ -67,6 +68,7 @@ def decision_answer(
     """The JSON of a decision in api.md. `ticket` is its gate; `policy` is null where none was in force."""
     return {
         "id": str(decision_id),
+        "external_id": external_id,
         "status": str(status),
         "route": str(route),
         "reasons": list(reasons),

@@ -1,0 +1,40 @@
+"""Which kind of caller an address is for. What a caller may see there is asked of reviews.permissions."""
+
+from collections.abc import Collection, Mapping
+from typing import ClassVar, Protocol
+
+from rest_framework.permissions import BasePermission
+from rest_framework.request import Request
+from rest_framework.views import APIView
+
+from reviews.domain.vocabulary import Scope
+from reviews.models import ClientKey
+
+
+class Scoped(Protocol):
+    """A view that says for each method which scopes open it; one of them is enough."""
+
+    scopes: ClassVar[Mapping[str, Collection[Scope]]]
+
+
+class ByKey(BasePermission):
+    """An API key with one of the scopes that the view names for the method."""
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        key = request.auth
+        if not isinstance(key, ClientKey):
+            return False
+        if request.method.lower() not in view.http_method_names or not hasattr(view, request.method.lower()):
+            return True  # Nobody may, which DRF answers with 405.
+        wanted: Collection[Scope] = view.scopes["GET" if request.method == "HEAD" else request.method]
+        self.message = f"This key has none of the scopes that this takes: {', '.join(sorted(wanted))}."
+        return not set(wanted).isdisjoint(key.client.scopes)
+
+
+class ByPerson(BasePermission):
+    """Somebody who is logged in. A key never acts as a person, whatever its scopes."""
+
+    message = "A person does this, in a session of their own; an API key can't."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        return request.auth is None and bool(request.user and request.user.is_authenticated)
