@@ -41,6 +41,10 @@ _MAY_BE_AUTOMATED: Final = frozenset(
     {Reversibility.READ_ONLY, Reversibility.REVERSIBLE, Reversibility.EXTERNALLY_REVERSIBLE}
 )
 _TWO_ACTS: Final = frozenset({ReasonCode.IRREVERSIBLE, ReasonCode.HIGH_VALUE, ReasonCode.UNKNOWN_ACTION})
+# Looking a member up in its class costs as much as a comparison, and this is the hot path.
+_AUTO: Final = Route.AUTO
+_REVIEW: Final = Route.REVIEW
+_BY_CONFIDENCE: Final = Autonomy.BY_CONFIDENCE
 _ORDER: Final[Mapping[str, int]] = {code: place for place, code in enumerate(ReasonCode)}
 _ZERO: Final = Decimal(0)
 _ONE: Final = Decimal(1)
@@ -112,7 +116,7 @@ def _judge(
     return _assessment(
         stakes,
         found,
-        route=Route.AUTO if automatic else Route.REVIEW,
+        route=_AUTO if automatic else _REVIEW,
         requester_matched=facts.requester_matched is True,
         audit_rate=rate,
         flagged=draw < rate,
@@ -138,7 +142,7 @@ def _may_run_alone(
         and action.active is True
         and action.reversibility in _MAY_BE_AUTOMATED
         and row is not None
-        and row.autonomy == Autonomy.BY_CONFIDENCE
+        and row.autonomy == _BY_CONFIDENCE
         and _has_basis(row)
         and (row.basis_holds_until is None or facts.now < row.basis_holds_until)
         and facts.evidence_assessed_at is not None
@@ -180,12 +184,12 @@ def _assessment(
     return Assessment(
         route=route,
         reasons=tuple(found),
-        threshold=None if row is None or row.autonomy == Autonomy.NEVER else row.least_confidence,
+        threshold=row.least_confidence if row is not None and row.autonomy == _BY_CONFIDENCE else None,
         row=row,
         audit_rate=audit_rate,
         flagged=flagged,
         verdicts_needed=verdicts_needed,
-        deliberate_acts=2 if any(reason.code in _TWO_ACTS for reason in found) else acts,
+        deliberate_acts=2 if found and any(reason.code in _TWO_ACTS for reason in found) else acts,
         separation=separation,
         group=stakes.group,
         amount=stakes.amount,
@@ -232,7 +236,7 @@ def _whole(value: Any) -> int:
 # ---- Stakes: what the action could do -------------------------------------------------------------------------------
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class _Stakes:
     """What is at stake, whoever proposes it and however sure. `action` is a stand-in where none is `known`."""
 
@@ -278,8 +282,8 @@ def _stakes_of(policy: Policy | None, proposal: Proposal) -> _Stakes:
         currency=currency,
         reasons=tuple(found),
         rules_are_silent=not fired,
-        verdicts_needed=max((_whole(rule.verdicts_needed) for rule in fired), default=1),
-        group=next((rule.group for rule in fired if rule.group), ""),
+        verdicts_needed=max(_whole(rule.verdicts_needed) for rule in fired) if fired else 1,
+        group=next((rule.group for rule in fired if rule.group), "") if fired else "",
     )
 
 
@@ -361,7 +365,7 @@ def _reasons_of_the_row(
             yield reasons.unproven_model(action, proposal=proposal)
         else:
             yield reasons.always_review(action, row=None)
-    elif row.autonomy == Autonomy.BY_CONFIDENCE:
+    elif row.autonomy == _BY_CONFIDENCE:
         yield from _reasons_of_the_confidence(proposal, action, row)
         yield from _reasons_of_the_evidence(facts, action, row, evidence_limit)
     elif row.autonomy == Autonomy.WITHDRAWN:
@@ -408,7 +412,7 @@ def _budgets_of(
     row, action = stakes.row, stakes.action
     claims: list[BudgetClaim] = []
     found = [reasons.budget_spent(action, name=name, row=row) for name in facts.budget_spent]
-    limits = list(_budgets_in(row)) if row is not None and row.autonomy == Autonomy.BY_CONFIDENCE else []
+    limits = list(_budgets_in(row)) if row is not None and row.autonomy == _BY_CONFIDENCE else []
     for name, limit_count, limit_amount in limits:
         amount, currency, subject = _ZERO, "", ""
         if row is not None and limit_amount is not None:

@@ -5,23 +5,17 @@ A policy's document is the JSON that is hashed: `digest_of` it is the policy's n
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, fields
-from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from dataclasses import dataclass, field
+from datetime import datetime
+from decimal import Decimal
 from typing import Any, Self
 
-from policies.domain.canonical import canonical_bytes, pointer_to, pointer_tokens, sha256_hex
+from policies.domain.canonical import canonical_bytes, pointer_to, sha256_hex
+from policies.domain.documents import SpecError as SpecError
+from policies.domain.documents import plain, read_fields
+from policies.domain.documents import plain_decimal as plain_decimal
+from policies.domain.documents import plain_moment as plain_moment
 from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility, Route, VerdictKind
-
-
-class SpecError(ValueError):
-    """A document that is no policy (or no stored facts): `pointer` says where, `detail` what is wrong there."""
-
-    def __init__(self, detail: str, pointer: str = "") -> None:
-        super().__init__(f"{detail} (at {pointer or 'the top'})")
-        self.detail = detail
-        self.pointer = pointer
-
 
 # ---- What an AI proposes --------------------------------------------------------------------------------------------
 
@@ -149,16 +143,27 @@ class Policy:
     @classmethod
     def from_canonical(cls, document: Mapping[str, Any], digest: str, *, number: int) -> Self:
         """Read what `to_document` wrote. Raises SpecError, with the place, for anything that it wouldn't write."""
-        read = _Reader(document, "", {"workflow", "actions", "thresholds", "rules"})
-        actions = read.mapping("actions")
-        return cls(
-            workflow=read.text("workflow"),
-            number=number,
-            digest=digest,
-            actions={key: _read_action(key, spec, pointer_to("actions", key)) for key, spec in actions.items()},
-            thresholds=tuple(_read_row(row, place) for place, row in read.entries("thresholds")),
-            rules=tuple(_read_rule(at, rule, place) for at, (place, rule) in enumerate(read.entries("rules"))),
+        parts = read_fields(_Document, document)
+        actions = {
+            key: ActionSpec(
+                key=key,
+                **read_fields(
+                    ActionSpec, each, pointer_to("actions", key), without={"key"}, reversibility=Reversibility.values
+                ),
+            )
+            for key, each in parts["actions"].items()
+        }
+        rows = (
+            ThresholdSpec(
+                **read_fields(ThresholdSpec, each, pointer_to("thresholds", str(at)), autonomy=Autonomy.values)
+            )
+            for at, each in enumerate(parts["thresholds"])
         )
+        rules = (
+            RuleSpec(position=at, **read_fields(RuleSpec, each, pointer_to("rules", str(at)), without={"position"}))
+            for at, each in enumerate(parts["rules"])
+        )
+        return cls(parts["workflow"], number, digest, actions, tuple(rows), tuple(rules))
 
     def to_document(self) -> dict[str, Any]:
         """The JSON document that the digest is of."""
@@ -184,6 +189,16 @@ class Policy:
         return any(row.model_name and row.action in (action, "") for row in self.thresholds)
 
 
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """The parts of a policy's document."""
+
+    workflow: str
+    actions: Mapping[str, Any]
+    thresholds: list[Any]
+    rules: list[Any]
+
+
 def to_document(
     *,
     workflow: str,
@@ -198,14 +213,10 @@ def to_document(
     return {
         "workflow": workflow,
         "actions": {
-            action.key: {key: value for key, value in _plain(action).items() if key != "key"}
-            for action in sorted(actions, key=lambda action: action.key)
+            action.key: plain(action, without={"key"}) for action in sorted(actions, key=lambda action: action.key)
         },
-        "thresholds": [_plain(row) for row in sorted(thresholds, key=lambda row: row.key)],
-        "rules": [
-            {key: value for key, value in _plain(rule).items() if key != "position"}
-            for rule in sorted(rules, key=lambda rule: rule.position)
-        ],
+        "thresholds": [plain(row) for row in sorted(thresholds, key=lambda row: row.key)],
+        "rules": [plain(rule, without={"position"}) for rule in sorted(rules, key=lambda rule: rule.position)],
     }
 
 
@@ -234,20 +245,21 @@ class Facts:
     budget_spent: tuple[str, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
-        return _plain(self)
+        """Written by hand, like `Reason.to_json`: every decision stores its facts and reasons."""
+        assessed_at = self.evidence_assessed_at
+        return {
+            "now": plain_moment(self.now),
+            "paused": self.paused,
+            "live_versions": self.live_versions,
+            "evidence_assessed_at": None if assessed_at is None else plain_moment(assessed_at),
+            "requester_matched": self.requester_matched,
+            "budget_spent": list(self.budget_spent),
+        }
 
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote. Raises SpecError for anything else."""
-        read = _Reader(stored, "", {each.name for each in fields(cls)})
-        return cls(
-            now=read.moment("now"),
-            paused=read.text("paused"),
-            live_versions=read.whole("live_versions"),
-            evidence_assessed_at=read.moment_or_none("evidence_assessed_at"),
-            requester_matched=read.flag("requester_matched"),
-            budget_spent=read.texts("budget_spent"),
-        )
+        return cls(**read_fields(cls, stored))
 
 
 # ---- What comes of it -----------------------------------------------------------------------------------------------
@@ -283,9 +295,7 @@ class Reason:
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> Self:
         """Read what `to_json` wrote. Raises SpecError for anything else."""
-        read = _Reader(stored, "", {each.name for each in fields(cls)})
-        values = {each.name: read.text(each.name) for each in fields(cls)}
-        return cls(**{**values, "code": read.choice("code", ReasonCode)})
+        return cls(**read_fields(cls, stored, code=ReasonCode.values))
 
 
 @dataclass(frozen=True, slots=True)
@@ -331,183 +341,3 @@ class Assessment:
     @property
     def automatic(self) -> bool:
         return self.route == Route.AUTO
-
-
-# ---- To JSON and back -----------------------------------------------------------------------------------------------
-
-
-def plain_decimal(value: Decimal) -> str:
-    """`value` without exponent or superfluous zeros: one way to write one number, whatever the context rounds to."""
-    text = format(value, "f")
-    return text.rstrip("0").rstrip(".") if "." in text else text
-
-
-def plain_moment(value: datetime) -> str:
-    """`value` as RFC 3339 in UTC, to the microsecond. Raises ValueError for a moment without a time zone."""
-    if value.tzinfo is None:
-        raise ValueError("A moment without a time zone has no place in a policy.")
-    return value.astimezone(UTC).isoformat().replace("+00:00", "Z")
-
-
-def _plain(value: Any) -> dict[str, Any]:
-    return {each.name: _plain_value(getattr(value, each.name)) for each in fields(value)}
-
-
-def _plain_value(value: Any) -> Any:
-    if isinstance(value, Decimal):
-        return plain_decimal(value)
-    if isinstance(value, datetime):
-        return plain_moment(value)
-    if isinstance(value, str):
-        return str(value)
-    if isinstance(value, tuple):
-        return [_plain_value(each) for each in value]
-    return dict(value) if isinstance(value, Mapping) else value
-
-
-def _read_action(key: str, document: Any, place: str) -> ActionSpec:
-    read = _Reader(document, place, {each.name for each in fields(ActionSpec)} - {"key"})
-    schema = document["payload_schema"]
-    return ActionSpec(
-        key=key,
-        title=read.text("title"),
-        what=read.text("what"),
-        reversibility=read.choice("reversibility", Reversibility),
-        payload_schema=None if schema is None else read.mapping("payload_schema"),
-        amount_pointer=read.pointer("amount_pointer"),
-        currency_pointer=read.pointer("currency_pointer"),
-        editable=read.texts("editable"),
-        layout=read.mapping("layout"),
-        allowed_verdicts=read.texts("allowed_verdicts"),
-        hold_seconds=read.whole("hold_seconds"),
-        active=read.flag("active"),
-        ask=read.text("ask"),
-        sensitive=read.flag("sensitive"),
-    )
-
-
-def _read_row(document: Any, place: str) -> ThresholdSpec:
-    read = _Reader(document, place, {each.name for each in fields(ThresholdSpec)})
-    return ThresholdSpec(
-        action=read.text("action"),
-        model_name=read.text("model_name"),
-        model_version=read.text("model_version"),
-        autonomy=read.choice("autonomy", Autonomy),
-        least_confidence=read.decimal_or_none("least_confidence"),
-        largest_amount=read.decimal_or_none("largest_amount"),
-        currency=read.text("currency"),
-        verdicts_needed=read.whole("verdicts_needed", least=1),
-        audit_rate=read.decimal("audit_rate"),
-        deliberate_acts=read.whole("deliberate_acts", least=1),
-        separation=read.flag("separation"),
-        daily_count=read.whole_or_none("daily_count"),
-        daily_amount=read.decimal_or_none("daily_amount"),
-        subject_daily_count=read.whole_or_none("subject_daily_count"),
-        subject_daily_amount=read.decimal_or_none("subject_daily_amount"),
-        alpha=read.decimal_or_none("alpha"),
-        delta=read.decimal_or_none("delta"),
-        certificate_id=read.text("certificate_id"),
-        certificate_digest=read.text("certificate_digest"),
-        basis_reason=read.text("basis_reason"),
-        basis_holds_until=read.moment_or_none("basis_holds_until"),
-    )
-
-
-def _read_rule(position: int, document: Any, place: str) -> RuleSpec:
-    read = _Reader(document, place, {each.name for each in fields(RuleSpec)} - {"position"})
-    return RuleSpec(
-        position=position,
-        expression=read.text("expression"),
-        sentence=read.text("sentence"),
-        ask=read.text("ask"),
-        group=read.text("group"),
-        verdicts_needed=read.whole("verdicts_needed", least=1),
-    )
-
-
-class _Reader:
-    """Takes the fields of one object of a document, each of the type that it must be, and tells where one isn't."""
-
-    def __init__(self, document: Any, place: str, names: set[str]) -> None:
-        if not isinstance(document, Mapping):
-            raise SpecError("An object is due here.", place)
-        if odd := names.symmetric_difference(document):
-            name = min(map(str, odd))
-            raise SpecError("This field is missing." if name in names else "No such field.", place + pointer_to(name))
-        self._document = document
-        self._place = place
-
-    def _take(self, name: str, kind: type | tuple[type, ...], due: str) -> Any:
-        value = self._document[name]
-        if not isinstance(value, kind) or (isinstance(value, bool) and kind is not bool):
-            raise SpecError(f"{due} is due here.", self._place + pointer_to(name))
-        return value
-
-    def _wrong(self, name: str, detail: str) -> SpecError:
-        return SpecError(detail, self._place + pointer_to(name))
-
-    def text(self, name: str) -> str:
-        return str(self._take(name, str, "Text"))
-
-    def texts(self, name: str) -> tuple[str, ...]:
-        values = self._take(name, (list, tuple), "A list of texts")
-        if not all(isinstance(value, str) for value in values):
-            raise self._wrong(name, "A list of texts is due here.")
-        return tuple(values)
-
-    def flag(self, name: str) -> bool:
-        return bool(self._take(name, bool, "true or false"))
-
-    def whole(self, name: str, *, least: int = 0) -> int:
-        value = int(self._take(name, int, "A whole number"))
-        if value < least:
-            raise self._wrong(name, f"{value} is below {least}, the least.")
-        return value
-
-    def whole_or_none(self, name: str) -> int | None:
-        return None if self._document[name] is None else self.whole(name)
-
-    def decimal(self, name: str) -> Decimal:
-        try:
-            value = Decimal(self._take(name, str, "A decimal number as text"))
-        except InvalidOperation:
-            raise self._wrong(name, "A decimal number as text is due here.") from None
-        if not value.is_finite() or value < 0:
-            raise self._wrong(name, "A finite number that isn't negative is due here.")
-        return value
-
-    def decimal_or_none(self, name: str) -> Decimal | None:
-        return None if self._document[name] is None else self.decimal(name)
-
-    def moment(self, name: str) -> datetime:
-        try:
-            value = datetime.fromisoformat(self.text(name))
-        except ValueError:
-            raise self._wrong(name, "A moment as in RFC 3339 is due here.") from None
-        if value.tzinfo is None:
-            raise self._wrong(name, "A moment needs its time zone.")
-        return value.astimezone(UTC)
-
-    def moment_or_none(self, name: str) -> datetime | None:
-        return None if self._document[name] is None else self.moment(name)
-
-    def choice(self, name: str, choices: Any) -> Any:
-        value = self.text(name)
-        if value not in choices.values:
-            raise self._wrong(name, f"One of {', '.join(choices.values)} is due here.")
-        return choices(value)
-
-    def pointer(self, name: str) -> str:
-        value = self.text(name)
-        try:
-            pointer_tokens(value)
-        except ValueError as error:
-            raise self._wrong(name, str(error)) from None
-        return value
-
-    def mapping(self, name: str) -> dict[str, Any]:
-        return dict(self._take(name, Mapping, "An object"))
-
-    def entries(self, name: str) -> list[tuple[str, Any]]:
-        values = self._take(name, (list, tuple), "A list")
-        return [(self._place + pointer_to(name, str(at)), value) for at, value in enumerate(values)]
