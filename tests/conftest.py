@@ -10,13 +10,14 @@ import shutil
 import signal
 import subprocess
 import tempfile
+from contextlib import suppress
 from pathlib import Path
 
 import django
 import psycopg
 import pytest
 from django.conf import settings
-from django.db import connections
+from django.db import OperationalError, connections
 from django.test import TransactionTestCase
 from psycopg import sql
 
@@ -86,7 +87,9 @@ def django_db_setup(django_test_environment, django_db_blocker, django_db_modify
         connections["default"].close()
         name = owner.settings_dict["NAME"]
         owner.close()
-        owner.creation.destroy_test_db(str(name), verbosity=0)
+        # A test's thread may still hold a connection; the next session then clobbers what this one leaves.
+        with suppress(OperationalError):
+            owner.creation.destroy_test_db(str(name), verbosity=0)
 
 
 def _as_owner() -> psycopg.Connection:
