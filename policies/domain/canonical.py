@@ -15,7 +15,6 @@ import re
 from collections.abc import Callable, Iterable
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
-from json.decoder import scanstring
 from typing import Any, Final
 
 import orjson
@@ -197,6 +196,7 @@ class _CarefulReader:
     """Reads a document token by token and knows the way to each: slow, and the judge of everything irregular."""
 
     _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+    _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
     _BLANKS: Final = re.compile(r"[ \t\n\r]*+")
     _UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
     _WORDS: Final = (("true", True), ("false", False), ("null", None))
@@ -281,11 +281,14 @@ class _CarefulReader:
         return mark == bracket
 
     def _string(self) -> str:
-        value: str
+        start, match = self._at, self._STRING.match(self._text, self._at)
+        if match is None:
+            raise NotJson(f"The string that starts at character {start} does not end.", self._pointer())
         try:
-            value, self._at = scanstring(self._text, self._at + 1, True)
+            value: str = json.loads(match[0])
         except json.JSONDecodeError as error:
-            raise NotJson(f"{error.msg} at character {error.pos}.", self._pointer()) from None
+            raise NotJson(f"{error.msg} character {start + error.pos}.", self._pointer()) from None
+        self._at = match.end()
         if unfit := self._UNFIT.search(value):
             what = "NUL (U+0000)" if unfit[0] == "\x00" else f"half of a surrogate pair (U+{ord(unfit[0]):04X})"
             raise self._refused(f"A string holds {what}; none may.")

@@ -7,17 +7,13 @@ moment brings comes in `Facts`, and the draw from the decision's id, so that a r
 """
 
 import hmac
-import re
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from datetime import timedelta
 from decimal import Context, Decimal
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from policies.domain import reasons
-from policies.domain.canonical import value_at
-from policies.domain.expressions import ExpressionError, Scope, compile_rule
 from policies.domain.spec import (
     ActionSpec,
     Assessment,
@@ -26,20 +22,22 @@ from policies.domain.spec import (
     Policy,
     Proposal,
     Reason,
-    RuleSpec,
     ThresholdSpec,
 )
-from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility, Route
+from policies.domain.stakes import (
+    MAY_BE_AUTOMATED,
+    MOST_VERDICTS,
+    BrokenPolicy,
+    Stakes,
+    people,
+    reasons_against,
+    stakes_of,
+)
+from policies.domain.vocabulary import Autonomy, ReasonCode, Route
 
 EVIDENCE_LIMIT: Final = timedelta(minutes=10)
 """How long ago the evidence may have been assessed for anything to run alone."""
-MOST_VERDICTS: Final = 3
-"""The most people that a policy can ask for."""
 
-# Positive lists: what isn't on them asks a person.
-_MAY_BE_AUTOMATED: Final = frozenset(
-    {Reversibility.READ_ONLY, Reversibility.REVERSIBLE, Reversibility.EXTERNALLY_REVERSIBLE}
-)
 _TWO_ACTS: Final = frozenset({ReasonCode.IRREVERSIBLE, ReasonCode.HIGH_VALUE, ReasonCode.UNKNOWN_ACTION})
 # Looking a member up in its class costs as much as a comparison, and this is the hot path.
 _AUTO: Final = Route.AUTO
@@ -61,25 +59,26 @@ def evaluate(
     """Judge `proposal` by `policy` (None where none is in force) at the moment of `facts`.
 
     `draw` in [0, 1) is the decision's own (`audit_draw`): it is in the sample where that is below the row's audit rate.
-    All reasons that apply are given, in the order of `ReasonCode`. Never raises: what goes wrong is `policy_error`.
+    `evidence_limit` is how long ago the evidence may have been assessed. All reasons that apply are given, in the order
+    of `ReasonCode`. Never raises: what goes wrong is `policy_error`.
     """
     try:
         return _judge(policy, proposal, facts, draw, evidence_limit)
     except Exception as error:  # noqa: BLE001 - whatever it is, a person decides
-        return _failed(policy, type(error).__name__)
+        return _failed(policy, error)
 
 
-def assess_stakes(policy: Policy, proposal: Proposal) -> Assessment:
+def assess_stakes(policy: Policy | None, proposal: Proposal) -> Assessment:
     """Judge what a person wants to run instead (an edit, an override), for its stakes alone.
 
     These are the limit, reversibility, rules and whether the action is known, with what they demand of people; not
     confidence, model, evidence and switches. The route is always `review`: it is a person who answers. Never raises.
     """
     try:
-        stakes = _stakes_of(policy, proposal)
+        stakes = stakes_of(policy, proposal)
         return _assessment(stakes, list(stakes.reasons), route=Route.REVIEW)
     except Exception as error:  # noqa: BLE001
-        return _failed(policy, type(error).__name__)
+        return _failed(policy, error)
 
 
 def audit_draw(decision_id: UUID, key: bytes) -> Decimal:
@@ -99,8 +98,8 @@ def _judge(
     policy: Policy | None, proposal: Proposal, facts: Facts, draw: Decimal, evidence_limit: timedelta
 ) -> Assessment:
     if not _ZERO <= draw < _ONE:
-        raise ValueError("a draw lies in [0, 1)")
-    stakes = _stakes_of(policy, proposal)
+        raise BrokenPolicy(f"{draw} is no draw")
+    stakes = stakes_of(policy, proposal)
     budgets, of_budgets = _budgets_of(proposal, facts, stakes)
     found = [
         *stakes.reasons,
@@ -128,19 +127,19 @@ def _may_run_alone(
     policy: Policy | None,
     proposal: Proposal,
     facts: Facts,
-    stakes: "_Stakes",
+    stakes: Stakes,
     budgets: tuple[BudgetClaim, ...] | None,
     evidence_limit: timedelta,
 ) -> bool:
     """Everything that must hold. A figure that is missing, of another type or NaN passes none of these."""
-    action, row, confidence, amount = stakes.action, stakes.row, proposal.confidence, stakes.amount
+    action, row, money, confidence = stakes.action, stakes.row, stakes.money, proposal.confidence
     return (
         policy is not None
         and facts.live_versions == 1
         and facts.paused == ""
-        and stakes.known
+        and stakes.registered
         and action.active is True
-        and action.reversibility in _MAY_BE_AUTOMATED
+        and action.reversibility in MAY_BE_AUTOMATED
         and row is not None
         and row.autonomy == _BY_CONFIDENCE
         and _has_basis(row)
@@ -154,7 +153,7 @@ def _may_run_alone(
         and _ZERO < row.least_confidence <= confidence <= _ONE
         and (
             row.largest_amount is None
-            or (amount is not None and amount <= row.largest_amount and stakes.currency == row.currency != "")
+            or (money.value is not None and money.value <= row.largest_amount and money.currency == row.currency != "")
         )
         and budgets is not None
         and not facts.budget_spent
@@ -163,7 +162,7 @@ def _may_run_alone(
 
 
 def _assessment(
-    stakes: "_Stakes",
+    stakes: Stakes,
     found: list[Reason],
     *,
     route: Route,
@@ -173,10 +172,11 @@ def _assessment(
     budgets: tuple[BudgetClaim, ...] = (),
 ) -> Assessment:
     row = stakes.row
-    verdicts_needed, acts, separation = stakes.verdicts_needed, 1, False
+    verdicts_needed, separation = stakes.verdicts_needed, False
+    acts = 1 if stakes.registered else 2  # Nobody knows what it does.
     if row is not None:
-        verdicts_needed = max(verdicts_needed, _whole(row.verdicts_needed))
-        acts, separation = _whole(row.deliberate_acts), row.separation is not False
+        verdicts_needed = max(verdicts_needed, people(row.verdicts_needed))
+        acts, separation = people(row.deliberate_acts), row.separation is not False
     if separation and not requester_matched:  # Whoever asked for it may be among the reviewers.
         verdicts_needed = max(verdicts_needed, 2)
     if len(found) > 1:
@@ -192,28 +192,29 @@ def _assessment(
         deliberate_acts=2 if found and any(reason.code in _TWO_ACTS for reason in found) else acts,
         separation=separation,
         group=stakes.group,
-        amount=stakes.amount,
-        currency=stakes.currency,
+        amount=stakes.money.value,
+        currency=stakes.money.currency,
         budgets=budgets,
     )
 
 
-def _failed(policy: Policy | None, what: str) -> Assessment:
+def _failed(policy: Policy | None, error: Exception) -> Assessment:
     """What is left when judging itself went wrong: a person, under the strictest that the policy asks of anybody."""
     try:
-        parts = (*policy.thresholds, *policy.rules) if policy is not None else ()
-        asked = [part.verdicts_needed for part in parts if type(part.verdicts_needed) is int]
-        separation = any(row.separation for row in policy.thresholds) if policy is not None else False
+        rows, rules = (policy.thresholds, policy.rules) if policy is not None else ((), ())
+        asked = [row.verdicts_needed for row in rows] + [rule.verdicts_needed for rule in rules]
+        separation = any(row.separation is not False for row in rows)
+        verdicts_needed = max(1 + separation, *(number for number in asked if type(number) is int), 1)
     except Exception:  # noqa: BLE001 - not even that can be read
-        asked, separation = [MOST_VERDICTS], True
+        verdicts_needed, separation = MOST_VERDICTS, True
     return Assessment(
         route=Route.REVIEW,
-        reasons=(reasons.policy_error(f"{what}."),),
+        reasons=(reasons.policy_error(f"{error if isinstance(error, BrokenPolicy) else type(error).__name__}."),),
         threshold=None,
         row=None,
         audit_rate=_ZERO,
         flagged=False,
-        verdicts_needed=min(MOST_VERDICTS, max([1 + separation, *asked])),
+        verdicts_needed=min(MOST_VERDICTS, verdicts_needed),
         deliberate_acts=2,
         separation=separation,
         group="",
@@ -225,120 +226,6 @@ def _failed(policy: Policy | None, what: str) -> Assessment:
 
 def _place(reason: Reason) -> int:
     return _ORDER[reason.code]
-
-
-def _whole(value: Any) -> int:
-    if type(value) is not int or not 1 <= value <= MOST_VERDICTS:
-        raise ValueError(f"{value!r} is no number of verdicts or acts")
-    return value
-
-
-# ---- Stakes: what the action could do -------------------------------------------------------------------------------
-
-
-@dataclass(slots=True)
-class _Stakes:
-    """What is at stake, whoever proposes it and however sure. `action` is a stand-in where none is `known`."""
-
-    action: ActionSpec
-    known: bool
-    row: ThresholdSpec | None
-    amount: Decimal | None
-    amount_found: str
-    currency: str
-    reasons: tuple[Reason, ...]
-    rules_are_silent: bool
-    verdicts_needed: int
-    group: str
-
-
-def _stakes_of(policy: Policy | None, proposal: Proposal) -> _Stakes:
-    registered = policy.actions.get(proposal.action) if policy is not None else None
-    action = registered or ActionSpec(key=proposal.action, title="", what="", reversibility="")
-    row = None
-    if policy is not None:
-        row = policy.row_for(
-            action=proposal.action, model_name=proposal.model_name, model_version=proposal.model_version
-        )
-    amount, amount_found = _amount_in(proposal.payload, action.amount_pointer)
-    currency = _currency_in(proposal.payload, action.currency_pointer)
-    found: list[Reason] = []
-    if policy is not None and (registered is None or action.active is not True):
-        found.append(reasons.unknown_action(action, workflow=proposal.workflow, registered=registered is not None))
-    if registered is not None and action.reversibility not in _MAY_BE_AUTOMATED:
-        found.append(reasons.irreversible(action))
-    if row is not None and row.largest_amount is not None:
-        found += _reasons_of_the_limit(action, row, amount, amount_found, currency)
-    fired: tuple[RuleSpec, ...] = ()
-    if policy is not None and policy.rules:
-        of_rules, fired = _reasons_of_the_rules(policy, proposal, amount, currency)
-        found += of_rules
-    return _Stakes(
-        action=action,
-        known=registered is not None,
-        row=row,
-        amount=amount,
-        amount_found=amount_found,
-        currency=currency,
-        reasons=tuple(found),
-        rules_are_silent=not fired,
-        verdicts_needed=max(_whole(rule.verdicts_needed) for rule in fired) if fired else 1,
-        group=next((rule.group for rule in fired if rule.group), "") if fired else "",
-    )
-
-
-def _reasons_of_the_limit(
-    action: ActionSpec, row: ThresholdSpec, amount: Decimal | None, amount_found: str, currency: str
-) -> Iterator[Reason]:
-    if amount is None:
-        yield reasons.missing_amount(action, row=row, found=amount_found)
-    elif not currency or currency != row.currency:
-        yield reasons.currency_mismatch(action, row=row, currency=currency)
-    elif row.largest_amount is not None and not amount <= row.largest_amount:
-        yield reasons.high_value(action, amount=amount, largest=row.largest_amount, currency=currency)
-
-
-def _reasons_of_the_rules(
-    policy: Policy, proposal: Proposal, amount: Decimal | None, currency: str
-) -> tuple[list[Reason], tuple[RuleSpec, ...]]:
-    """The reasons, and the rules that ask for a person: those that fired, and those that could not be judged."""
-    scope = Scope(proposal, amount=amount, currency=currency)
-    found, fired = [], []
-    for rule in policy.rules:
-        try:
-            if compile_rule(rule.expression).fires(scope) is False:
-                continue
-            found.append(reasons.rule_fired(rule))
-        except ExpressionError as error:
-            found.append(reasons.rule_error(rule, problem=error.message))
-        fired.append(rule)
-    return found, tuple(fired)
-
-
-# Plain digits in ASCII, as every program reads them: no sign, no exponent, no leading zero, no blank.
-_AMOUNT: Final = re.compile(r"(?:0|[1-9][0-9]{0,27})(?:\.[0-9]{1,12})?")
-_LONGEST_CURRENCY: Final = 16
-
-
-def _amount_in(payload: Mapping[str, Any], pointer: str) -> tuple[Decimal | None, str]:
-    """The amount that stands at `pointer` ("" = the action has none), or what stands there instead."""
-    value = value_at(payload, pointer) if pointer else None
-    if value is None:
-        return None, "no amount"
-    if type(value) is str:
-        amount = Decimal(value) if _AMOUNT.fullmatch(value) else None
-    elif type(value) is int or type(value) is float or type(value) is Decimal:
-        amount = Decimal(repr(value)) if type(value) is float else Decimal(value)
-        if not amount.is_finite() or amount.is_signed():
-            amount = None
-    else:
-        amount = None
-    return amount, "no plain number" if amount is None else ""
-
-
-def _currency_in(payload: Mapping[str, Any], pointer: str) -> str:
-    value = value_at(payload, pointer) if pointer else None
-    return value if isinstance(value, str) and len(value) <= _LONGEST_CURRENCY else ""
 
 
 # ---- The moment -----------------------------------------------------------------------------------------------------
@@ -355,7 +242,7 @@ def _reasons_of_the_moment(policy: Policy | None, proposal: Proposal, facts: Fac
 
 
 def _reasons_of_the_row(
-    policy: Policy | None, proposal: Proposal, facts: Facts, stakes: _Stakes, evidence_limit: timedelta
+    policy: Policy | None, proposal: Proposal, facts: Facts, stakes: Stakes, evidence_limit: timedelta
 ) -> Iterator[Reason]:
     row, action = stakes.row, stakes.action
     if policy is None:
@@ -406,7 +293,7 @@ def _has_basis(row: ThresholdSpec) -> bool:
 
 
 def _budgets_of(
-    proposal: Proposal, facts: Facts, stakes: _Stakes
+    proposal: Proposal, facts: Facts, stakes: Stakes
 ) -> tuple[tuple[BudgetClaim, ...] | None, list[Reason]]:
     """What running alone takes from the day's budgets, None where that can't be taken; and the reasons against it."""
     row, action = stakes.row, stakes.action
@@ -416,14 +303,24 @@ def _budgets_of(
     for name, limit_count, limit_amount in limits:
         amount, currency, subject = _ZERO, "", ""
         if row is not None and limit_amount is not None:
-            if against := list(_reasons_of_the_limit(action, row, stakes.amount, stakes.amount_found, stakes.currency)):
+            if against := list(reasons_against(action, stakes.money, row=row, largest=None)):
                 found += [reason for reason in against if reason not in (*stakes.reasons, *found)]
                 continue
-            amount, currency = stakes.amount or _ZERO, stakes.currency
+            amount, currency = stakes.money.value or _ZERO, stakes.money.currency
         if name == "subject" and not (subject := _subject_of(proposal)):
             found.append(reasons.no_subject(action))
         elif (limit_count is None or limit_count >= 1) and (limit_amount is None or amount <= limit_amount):
-            claims.append(BudgetClaim(proposal.action, subject, currency, 1, amount, limit_count, limit_amount))
+            claims.append(
+                BudgetClaim(
+                    action=proposal.action,
+                    subject=subject,
+                    currency=currency,
+                    count=1,
+                    amount=amount,
+                    limit_count=limit_count,
+                    limit_amount=limit_amount,
+                )
+            )
         elif name not in facts.budget_spent:
             found.append(reasons.budget_spent(action, name=name, row=row))
     return tuple(claims) if len(claims) == len(limits) else None, found
@@ -437,5 +334,6 @@ def _budgets_in(row: ThresholdSpec) -> Iterator[tuple[str, int | None, Decimal |
 
 
 def _subject_of(proposal: Proposal) -> str:
+    """The key that a subject's budget is kept under; "" where the decision doesn't say whom it is about."""
     kind, key = proposal.subject.get("type"), proposal.subject.get("id")
-    return f"{kind or ''}:{key}" if key else ""
+    return f"{kind or ''}:{key}" if key and isinstance(key, str) else ""

@@ -1,10 +1,11 @@
-"""Why a person is asked, in words: one function a reason, its figures in the sentence and its question at the end."""
+"""The policy in words: why a person is asked, with the figures and a question, and what a row lets run alone."""
 
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
 from policies.domain.spec import ActionSpec, Proposal, Reason, RuleSpec, ThresholdSpec, plain_decimal
-from policies.domain.vocabulary import ReasonCode, Reversibility
+from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility
 
 # ---- Confidence -----------------------------------------------------------------------------------------------------
 
@@ -49,7 +50,7 @@ def high_value(action: ActionSpec, *, amount: Decimal, largest: Decimal, currenc
 
 
 def missing_amount(action: ActionSpec, *, row: ThresholdSpec, found: str) -> Reason:
-    """`found` says what stands in the amount's place: "none", "a negative amount" or "no plain number"."""
+    """`found` says what stands in the amount's place: "no amount", "a negative amount" or "no plain number"."""
     return Reason(
         code=ReasonCode.MISSING_AMOUNT,
         message=f"{action.key} runs alone only within a limit in {row.currency or 'some currency'}, "
@@ -165,15 +166,19 @@ def evidence_expired(action: ActionSpec, *, held_until: datetime | None) -> Reas
 
 
 def unmonitored(action: ActionSpec, *, age: timedelta | None, limit: timedelta) -> Reason:
+    if age is None:
+        message = "Nobody has yet assessed whether the evidence still holds."
+    elif age < timedelta(0):
+        message = "The last assessment of the evidence is dated in the future."
+    else:
+        message = f"Whether the evidence still holds was assessed {_span(age)} ago; {_span(limit)} is the limit."
     return Reason(
         code=ReasonCode.UNMONITORED,
-        message="Nobody has yet assessed whether the evidence still holds."
-        if age is None
-        else f"Whether the evidence still holds was assessed {_minutes(age)} ago; {_minutes(limit)} is the limit.",
+        message=message,
         field="evidence",
         operator="<=",
-        limit=_minutes(limit),
-        observed="" if age is None else _minutes(age),
+        limit=_span(limit),
+        observed="" if age is None else _span(age),
         ask=_ask(action, f"Is {_called(action)} right here?"),
     )
 
@@ -238,6 +243,84 @@ def policy_error(detail: str) -> Reason:
     )
 
 
+# ---- A row in words -------------------------------------------------------------------------------------------------
+
+
+def describe(row: ThresholdSpec, action: ActionSpec | None) -> str:
+    """What `row` lets its action do, in one sentence that leaves nothing of the row out.
+
+    `action` is the row's own, as the policy pins it; None for the default row, and where nobody registered it.
+    """
+    barred = _barred(row, action)
+    runs_alone = row.autonomy == Autonomy.BY_CONFIDENCE and not barred
+    clauses = [_alone(row) if runs_alone else f"always goes to a person{barred}"]
+    clauses += _what_follows(row, runs_alone=runs_alone)
+    return f"{_whose(row)} {'; '.join(clauses)}"
+
+
+def _whose(row: ThresholdSpec) -> str:
+    if row.model_name:
+        model = f" by {row.model_name} {row.model_version or 'of any version'}"
+    else:
+        model = ""
+    if row.action:
+        return f"{row.action}{model}"
+    undone = " that can be undone" if row.autonomy == Autonomy.BY_CONFIDENCE else ""
+    return f"Every action without a row of its own{undone}{model and f', if proposed{model},'}"
+
+
+def _barred(row: ThresholdSpec, action: ActionSpec | None) -> str:
+    """Why nothing that this row governs runs alone whatever its autonomy, after a colon; "" where something may."""
+    if row.action and action is None:
+        return ": the action is not registered"
+    if action is not None and not action.active:
+        return ": the action is switched off"
+    if action is not None and action.reversibility == Reversibility.IRREVERSIBLE:
+        return ": it can't be undone"
+    if row.autonomy == Autonomy.WITHDRAWN:
+        return ": the evidence for letting it run alone failed"
+    if row.autonomy != Autonomy.BY_CONFIDENCE:
+        return ""
+    if row.least_confidence is None or not row.audit_rate:
+        return ": the row is not complete"
+    if not row.certificate_id.strip() and not row.basis_reason.strip():
+        return ": nothing is given for letting it run alone"
+    return ""
+
+
+def _alone(row: ThresholdSpec) -> str:
+    least = plain_decimal(row.least_confidence) if row.least_confidence is not None else "no confidence"
+    limits = [f"runs alone at {least} and above"]
+    if row.largest_amount is not None:
+        limits.append(f"up to {_round_money(row.largest_amount, row.currency)}")
+    for name, whose in (("day", ""), ("subject", " for one subject")):
+        if most := _budget(row, name):
+            limits.append(f"at most {most} a day{whose}")
+    return ", ".join(limits)
+
+
+def _what_follows(row: ThresholdSpec, *, runs_alone: bool) -> Iterator[str]:
+    share = "all" if row.audit_rate == 1 else f"{plain_decimal(row.audit_rate * 100)} %"
+    if runs_alone:
+        yield f"{share} of those are checked afterwards"
+    elif row.audit_rate:
+        yield f"{share} of them are drawn for the figures"
+    if not runs_alone and row.largest_amount is not None:
+        yield f"above {_round_money(row.largest_amount, row.currency)} it counts as high value"
+    if row.verdicts_needed > 1:
+        yield f"{'otherwise ' if runs_alone else ''}{row.verdicts_needed} people must agree"
+    if row.deliberate_acts > 1:
+        yield "approving takes two deliberate acts"
+    if row.separation:
+        yield "two people must agree where nobody knows who asked for it"
+    if runs_alone and row.basis_holds_until is not None:
+        yield f"from {moment(row.basis_holds_until)} on it always goes to a person"
+
+
+def _round_money(amount: Decimal, currency: str) -> str:
+    return f"{plain_decimal(amount)} {currency}" if amount == amount.to_integral_value() else money(amount, currency)
+
+
 # ---- Figures in words -----------------------------------------------------------------------------------------------
 
 
@@ -252,16 +335,19 @@ def moment(value: datetime) -> str:
     return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
-def _minutes(span: timedelta) -> str:
-    return f"{span // timedelta(minutes=1)} min"
+def _span(span: timedelta) -> str:
+    """A length of time to the second, rounded up, so that what is past a limit reads so: "10 min 1 s"."""
+    minutes, seconds = divmod(-(-span // timedelta(seconds=1)), 60)
+    return " ".join(f"{number} {unit}" for number, unit in ((minutes, "min"), (seconds, "s")) if number) or "0 s"
 
 
 def _budget(row: ThresholdSpec, name: str) -> str:
+    """The most that a day's budget lets run alone, "" where there is none: "100 or 5000.00 EUR"."""
     count, amount = (
         (row.daily_count, row.daily_amount) if name == "day" else (row.subject_daily_count, row.subject_daily_amount)
     )
     parts = [] if count is None else [str(count)]
-    return " or ".join(parts + ([] if amount is None else [money(amount, row.currency)]))
+    return " or ".join(parts + ([] if amount is None else [_round_money(amount, row.currency)]))
 
 
 def _ask(action: ActionSpec, otherwise: str) -> str:

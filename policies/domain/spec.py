@@ -15,7 +15,7 @@ from policies.domain.documents import SpecError as SpecError
 from policies.domain.documents import plain, read_fields
 from policies.domain.documents import plain_decimal as plain_decimal
 from policies.domain.documents import plain_moment as plain_moment
-from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility, Route, VerdictKind
+from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility, VerdictKind
 
 # ---- What an AI proposes --------------------------------------------------------------------------------------------
 
@@ -322,7 +322,12 @@ class BudgetClaim:
 
 @dataclass(frozen=True, slots=True)
 class Assessment:
-    """What the policy says of a proposal. Automatic only where `reasons` is empty and `route` says so."""
+    """What the policy says of a proposal.
+
+    `threshold` is the confidence that the row asks for, None where nothing runs alone; `amount` and `currency` are as
+    the payload has them; `group` is who is asked, "" for the workflow's review group; `budgets` is what an automatic
+    decision must take before it stands, empty for a review.
+    """
 
     route: str
     reasons: tuple[Reason, ...]
@@ -337,7 +342,3 @@ class Assessment:
     amount: Decimal | None
     currency: str
     budgets: tuple[BudgetClaim, ...]
-
-    @property
-    def automatic(self) -> bool:
-        return self.route == Route.AUTO
