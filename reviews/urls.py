@@ -1,3 +1,21 @@
-from django.urls import URLPattern, URLResolver
+"""The pages of reviewers."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import path
+
+from reviews.views import queue, ticket
+
+urlpatterns = [
+    path("", queue.desk, name="desk"),
+    path("tickets/next", ticket.take_next, name="next-ticket"),
+    path("tickets/<uuid:ticket_id>/", ticket.ticket, name="ticket"),
+    path("tickets/<uuid:ticket_id>/claim", ticket.claim, name="ticket-claim"),
+    path("tickets/<uuid:ticket_id>/verdict", ticket.verdict, name="ticket-verdict"),
+    path("tickets/<uuid:ticket_id>/ask", ticket.ask, name="ticket-ask"),
+    path("tickets/<uuid:ticket_id>/escalate", ticket.escalate, name="ticket-escalate"),
+    path("tickets/<uuid:ticket_id>/skip", ticket.skip, name="ticket-skip"),
+    path("tickets/<uuid:ticket_id>/release", ticket.release, name="ticket-release"),
+    path("tickets/<uuid:ticket_id>/undo", ticket.undo, name="ticket-undo"),
+    path("tickets/<uuid:ticket_id>/renew", ticket.renew, name="ticket-renew"),
+    path("tickets/<uuid:ticket_id>/changes", ticket.changes, name="ticket-changes"),
+    path("tickets/<uuid:ticket_id>/alike", ticket.alike, name="ticket-alike"),
+]

@@ -52,6 +52,27 @@ class Field:
         return text_of(self.value)
 
     @property
+    def columns(self) -> tuple[str, ...]:
+        """Of a table: every name that any of its rows has, in order of appearance."""
+        return tuple(dict.fromkeys(str(key) for row in self._records() for key in row))
+
+    @property
+    def rows(self) -> tuple[tuple[str, ...], ...]:
+        """Of a table: the cells as text, "" where a row lacks a column."""
+        return tuple(
+            tuple(text_of(row[name]) if name in row else "" for name in self.columns) for row in self._records()
+        )
+
+    @property
+    def lines(self) -> tuple[tuple[str, str], ...]:
+        """Of a difference: each line with what it is, "added", "removed" or ""."""
+        kinds = {"+": "added", "-": "removed"}
+        return tuple((kinds.get(line[:1], ""), line) for line in self.text.split("\n"))
+
+    def _records(self) -> list[Mapping[str, object]]:
+        return [row for row in self.value if isinstance(row, Mapping)] if isinstance(self.value, list) else []
+
+    @property
     def name(self) -> str:
         """A form's name for it."""
         return f"field:{self.pointer}"
@@ -126,6 +147,8 @@ def _walk(
                 editable=editable,
             )
         ]
+    if chosen == Layout.TABLE and _fitting(value) != Layout.TABLE:
+        chosen = None
     label = " › ".join(_humane(name) for name in names) or "Value"
     return [Field(pointer, label, chosen or _fitting(value), value, pointer in editable)]
 

@@ -111,6 +111,13 @@ def segments(text: str) -> tuple[Segment, ...]:
     return tuple(_cut(text, _INTERESTING))
 
 
+def in_words(text: str) -> str:
+    """The same on one line without markup, for titles and for what a screen reader is told: tokens in brackets."""
+    printed = (part for segment in segments(text) for part in (segment.parts or (segment,)))
+    shown = "".join(part.text if part.kind in {PLAIN, MIXED} else f"[{part.text}]" for part in printed)
+    return " ".join(shown.split())
+
+
 def is_inert(text: str) -> bool:
     """True where the text prints as it stands: no token, no badge, no link."""
     return all(segment.kind == PLAIN for segment in segments(text))

@@ -1,13 +1,15 @@
 """What every page needs besides its own matter: what is stopped, how its reader wants it, what they have a part in."""
 
 from dataclasses import dataclass
+from datetime import datetime
+from uuid import UUID
 
 from django.contrib.auth.models import User
 from django.db.models import Q
 
 from policies.models import Switch, Workflow
 from reviews.domain.vocabulary import Theme
-from reviews.models import ReviewerProfile
+from reviews.models import ReviewerProfile, Ticket
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,3 +37,14 @@ def theme_of(user: User) -> str:
     """Light, dark, or as the system says. One query."""
     chosen = ReviewerProfile.objects.filter(user=user).values_list("theme", flat=True).first()
     return chosen or Theme.SYSTEM
+
+
+def shows_sensitive(user: User) -> bool:
+    """Whether they asked to see sensitive items without being asked each time. One query."""
+    return ReviewerProfile.objects.filter(user=user, shows_sensitive=True).exists()
+
+
+def held_ticket(user: User, *, now: datetime) -> UUID | None:
+    """The ticket that they took first of those they hold: it is to be finished before the next. One query."""
+    held = Ticket.objects.held_by(user).filter(claimed_until__gt=now)
+    return held.order_by("claimed_at").values_list("pk", flat=True).first()

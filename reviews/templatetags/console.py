@@ -1,16 +1,23 @@
 """What templates need in order to print: untrusted text, figures, times. No tag decides anything."""
 
 from collections.abc import Callable, Iterable
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal, InvalidOperation
 from typing import Any, Final
 
 from django import template
+from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain import changes, text, typeset
 from reviews.domain.fields import text_of
+from reviews.domain.vocabulary import OutcomeKind, OutcomeMethod, Theme, TicketKind
+from reviews.permissions import is_reviewer, may_read_log
+from reviews.queries import Precedent, RecentVerdict
+from reviews.queries.queue import COUNTED_UP_TO
+from reviews.queries.standing import stops, theme_of
 
 register = template.Library()
 
@@ -100,8 +107,69 @@ def span(seconds: float | None) -> str:
 
 
 @register.simple_tag
+def verdict_line(last: RecentVerdict, now: datetime) -> dict[str, Any]:
+    """What a reviewer's last verdict reads like, and whether it can still be taken back."""
+    verb, tone = _VERDICTS[VerdictKind(last.kind)]
+    undoable = last.undo_until is not None and last.undo_until > now
+    about = f" for {text.in_words(last.subject)}" if last.subject else ""
+    undo = " Undo with u." if undoable else ""
+    spoken = f"{verb} {text.in_words(last.action_title)}{about}.{undo}"
+    return {"verb": verb, "tone": tone, "undoable": undoable, "spoken": spoken}
+
+
+_VERDICTS: Final = {
+    VerdictKind.APPROVE: ("Approved", "go"),
+    VerdictKind.EDIT: ("Approved with changes", "go"),
+    VerdictKind.OVERRIDE: ("Overridden:", "wait"),
+    VerdictKind.REJECT: ("Rejected", "stop"),
+}
+
+
+@register.simple_tag
+def answer_chip(precedent: Precedent) -> SafeString:
+    """How an earlier decision ended, and who said so."""
+    tone = _OUTCOME_TONES.get(OutcomeKind(precedent.outcome), "")
+    by = f" by {precedent.decided_by}" if precedent.decided_by else ""
+    alone = " alone" if precedent.method == OutcomeMethod.AUTO else ""
+    kind = OutcomeKind(precedent.outcome).label.lower()
+    return format_html('<span class="chip {}">{}{}</span>{}', tone, kind, alone, by)
+
+
+_OUTCOME_TONES: Final = {
+    OutcomeKind.APPROVED: "go",
+    OutcomeKind.EDITED: "wait",
+    OutcomeKind.OVERRIDDEN: "wait",
+    OutcomeKind.REJECTED: "stop",
+}
+
+
+@register.filter
+def soon(now: datetime) -> datetime:
+    """Until when something counts as due soon: an hour on."""
+    return now + timedelta(hours=1)
+
+
+@register.simple_tag
+def counted(number: int) -> str:
+    """A count, or the most that is counted: 10,000+."""
+    return f"{number:,}" if number <= COUNTED_UP_TO else f"{COUNTED_UP_TO:,}+"
+
+
+@register.filter
+def reason_title(code: str) -> str:
+    """A reason's code in two words."""
+    return ReasonCode(code).label.lower()
+
+
+@register.filter
+def kind_title(kind: str) -> str:
+    """What a ticket asks for, where that isn't a gate. A known answer reads as the gate that it pretends to be."""
+    return TicketKind(kind).label.lower() if kind in {TicketKind.AUDIT, TicketKind.SECOND_OPINION} else ""
+
+
+@register.simple_tag
 def clock(moment: datetime | None, now: datetime, reads: str) -> SafeString:
-    """A moment as the time to it or since it; `reads` (due, age, countdown, hold) says how the page keeps it current."""
+    """A moment as the time to it or since it; the page keeps it current by `reads`: due, due-in, age, countdown, hold."""
     if moment is None:
         return NOTHING
     left = (moment - now).total_seconds()
@@ -122,6 +190,7 @@ def _countdown(left: float) -> str:
 
 _READS: Final[dict[str, Callable[[float], str]]] = {
     "due": lambda left: span(left) if left > 0 else f"{span(left)} late",
+    "due-in": lambda left: f"due in {span(left)}" if left > 0 else f"{span(left)} late",
     "age": lambda left: span(max(0.0, -left)),
     "countdown": _countdown,
     "hold": lambda left: span(left + 0.999) if left > 0 else "",
@@ -155,9 +224,7 @@ def _segment(segment: text.Segment) -> SafeString:
         )
     if segment.kind == text.LINK:
         host = format_html("to {}", segment.host) if segment.host else "no web address"
-        return format_html(
-            '<span class="address">{}</span><span class="host">{}</span>', _printed(segment.parts), host
-        )
+        return format_html('<span class="address">{}</span><span class="host">{}</span>', _printed(segment.parts), host)
     if segment.kind == text.SMUGGLED:
         return format_html('<span class="token" title="{}">hidden: “{}”</span>', segment.title, segment.text)
     return format_html('<span class="token" title="{}">{}</span>', segment.title or "folded", segment.text)
@@ -205,16 +272,59 @@ def _run(run: changes.Run) -> SafeString:
 @register.simple_tag(takes_context=True)
 def theme(context: dict[str, Any]) -> str:
     """What the reviewer's profile says of light and dark; "system" where it says nothing."""
-    return "system"
+    user = context.get("user")
+    if user is None or not user.is_authenticated:
+        return Theme.SYSTEM
+    return theme_of(user)
 
 
 @register.inclusion_tag("_navigation.html", takes_context=True)
 def navigation(context: dict[str, Any]) -> dict[str, Any]:
-    """The pages that there are, with the present one marked."""
-    return {"request": context.get("request"), "user": context.get("user")}
+    """The pages that there are for this person, with the present one marked."""
+    request, user = context.get("request"), context.get("user")
+    pages = []
+    if user is not None and user.is_authenticated:
+        reads_log = may_read_log(user)
+        shown = {"desk": True, "log": reads_log, "insights": reads_log, "policies": reads_log or is_reviewer(user)}
+        shown["admin:index"] = user.is_staff
+        here = request.path if request else ""
+        for name, title in _PAGES.items():
+            url = _url_of(name)
+            if shown[name] and url:
+                pages.append({"url": url, "title": title, "act": f"go-{name}", "current": _is_at(here, url)})
+    return {"pages": pages, "user": user, "request": request}
 
 
 @register.inclusion_tag("_banners.html", takes_context=True)
 def banners(context: dict[str, Any]) -> dict[str, Any]:
-    """What concerns everybody on every page: a pause."""
-    return {}
+    """What concerns everybody on every page: a stop."""
+    user = context.get("user")
+    if user is None or not user.is_authenticated:
+        return {"lines": []}
+    stopped = stops()
+    if stopped.everything:
+        return {"lines": [{"title": "Everything is paused.", "tone": "stop"}]}
+    return {"lines": [{"title": f"{title} is paused.", "tone": ""} for title in stopped.workflows]}
+
+
+_PAGES: Final = {
+    "desk": "Desk",
+    "log": "Log",
+    "insights": "Insights",
+    "policies": "Policies",
+    "admin:index": "Admin",
+}
+
+
+def _url_of(name: str) -> str:
+    """The page's address; "" where this installation has no such page."""
+    try:
+        return reverse(name)
+    except NoReverseMatch:
+        return ""
+
+
+def _is_at(here: str, url: str) -> bool:
+    if url == "/":
+        return here == "/" or here.startswith("/tickets/")
+    return here.startswith(url)

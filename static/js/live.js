@@ -20,6 +20,7 @@
   const READ = {
     countdown: (left) => (left > 0 ? `${Math.floor(left / 60)}:${String(Math.floor(left % 60)).padStart(2, "0")}` : "over"),
     due: (left) => (left > 0 ? span(left) : `${span(-left)} late`),
+    "due-in": (left) => (left > 0 ? `due in ${span(left)}` : `${span(-left)} late`),
     hold: (left) => (left > 0 ? `${Math.ceil(left)} s` : ""),
     age: (left) => span(Math.max(0, -left)),
   };
@@ -107,16 +108,19 @@
     const approve = document.querySelector("[data-needs-end]");
     if (!end || !approve) return;
     approve.setAttribute("aria-disabled", "true");
+    const bar = document.querySelector(".decide");
+    // What lies under the bar was not seen.
+    const foot = bar && getComputedStyle(bar).position === "fixed" ? Math.ceil(bar.offsetHeight) : 0;
     observer = new IntersectionObserver((entries) => {
       if (!entries.some((entry) => entry.isIntersecting)) return;
       approve.removeAttribute("aria-disabled");
       const note = byId("unread");
       if (note) note.hidden = true;
       observer.disconnect();
-    });
+    }, { rootMargin: `0px 0px -${foot}px` });
     observer.observe(end);
     const note = byId("unread");
-    if (note) note.hidden = end.getBoundingClientRect().top < innerHeight;
+    if (note) note.hidden = end.getBoundingClientRect().top < innerHeight - foot;
   }
   document.addEventListener(
     "click",

@@ -74,3 +74,19 @@ def test_what_no_page_can_show_in_one_piece_is_said_so():
     assert shown_whole({"text": "a" * 99_990})
     assert not shown_whole({"text": "a" * 100_001})
     assert not shown_whole([0] * 400)
+
+
+def test_a_table_has_every_column_of_every_row():
+    field = fields_of({"lines": [{"item": "Filter", "qty": 2}, {"item": "Post", "price": None}]}, layout={})[0]
+    assert field.columns == ("item", "qty", "price")
+    assert field.rows == (("Filter", "2", ""), ("Post", "", "null"))
+
+
+def test_a_table_of_anything_else_is_shown_as_it_is():
+    assert fields_of({"lines": "none"}, layout={"/lines": "table"})[0].layout == Layout.TEXT
+    assert fields_of({"lines": [[1], [2]]}, layout={"/lines": "table"})[0].layout == Layout.CODE
+
+
+def test_the_lines_of_a_difference_say_what_they_are():
+    field = fields_of({"patch": "+a\n-b\n c"}, layout={"/patch": "diff"})[0]
+    assert field.lines == (("added", "+a"), ("removed", "-b"), ("", " c"))

@@ -7,7 +7,19 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from reviews.domain.text import BLANK, HIDDEN, LINK, MARKS, MIXED, PLAIN, SMUGGLED, host_of, is_inert, segments
+from reviews.domain.text import (
+    BLANK,
+    HIDDEN,
+    LINK,
+    MARKS,
+    MIXED,
+    PLAIN,
+    SMUGGLED,
+    host_of,
+    in_words,
+    is_inert,
+    segments,
+)
 
 
 def kinds(text: str) -> list[str]:
@@ -162,3 +174,7 @@ def test_a_very_long_text_is_cut_in_linear_time(text):
     started = time.perf_counter()
     segments(text)
     assert time.perf_counter() - started < 5
+
+
+def test_in_words_what_hides_is_named_in_brackets_on_one_line():
+    assert in_words("Pay\u200b now\nto https://example.org/\u202e") == "Pay[ZWSP] now to https://example.org/[RLO]"

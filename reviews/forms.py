@@ -1,0 +1,239 @@
+"""What pages send: read, named and bounded, before a service sees it."""
+
+import json
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from django import forms
+
+from policies.domain.canonical import InputError, parse_strict, pointer_to, value_at
+from policies.domain.spec import ActionSpec
+from policies.domain.vocabulary import ReasonCode, VerdictKind
+from reviews.domain.changes import Change, changes_between
+from reviews.domain.fields import LONGEST_FACT, Field, NoSuchField, fields_of, text_of, with_value
+from reviews.domain.vocabulary import RejectReason, TicketKind
+from reviews.queries import QueueFilters
+
+ANY = ("", "any")
+# A known answer is not to be told from the gate that it pretends to be, so it is not offered apart.
+TOLD_APART = [kind for kind in TicketKind if kind != TicketKind.KNOWN_ANSWER]
+LONGEST_NOTE = 4_000
+
+
+class DeskFilters(forms.Form):
+    """What of the queue is shown. What isn't understood filters nothing, so that an old link still opens the desk."""
+
+    text = forms.CharField(label="Search", required=False, max_length=200)
+    workflow = forms.ChoiceField(label="Workflow", required=False)
+    reason = forms.ChoiceField(label="Why", required=False, choices=[ANY, *ReasonCode.choices])
+    kind = forms.ChoiceField(
+        label="Kind", required=False, choices=[ANY, *((str(kind), kind.label) for kind in TOLD_APART)]
+    )
+
+    def __init__(self, *args: Any, workflows: Iterable[tuple[str, str]], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["workflow"].choices = [ANY, *workflows]  # type: ignore[attr-defined]
+
+    def filters(self) -> QueueFilters:
+        self.full_clean()
+        return QueueFilters(**{name: self.cleaned_data.get(name, "") for name in self.fields})
+
+
+class ClaimForm(forms.Form):
+    """What every act on a held ticket carries."""
+
+    claim_epoch = forms.IntegerField(min_value=0)
+    note = forms.CharField(required=False, max_length=LONGEST_NOTE)
+
+
+class QuestionForm(ClaimForm):
+    """A question to upstream."""
+
+    question = forms.CharField(max_length=LONGEST_NOTE, error_messages={"required": "Write what you need to know."})
+
+
+class VerdictForm(ClaimForm):
+    """A verdict as the bar sends it. A rejection is sent by the reason's own button."""
+
+    kind = forms.ChoiceField(choices=VerdictKind.choices, required=False)
+    reject = forms.ChoiceField(choices=RejectReason.choices, required=False)
+    version = forms.IntegerField(min_value=0)
+    shown_sha256 = forms.RegexField(r"^[0-9a-f]{64}$")
+    request_key = forms.RegexField(r"^[0-9a-zA-Z-]{1,64}$")
+    action = forms.CharField(required=False, max_length=80)
+    material = forms.ChoiceField(choices=[("yes", "yes"), ("no", "no")], required=False)
+    reasoning_rating = forms.TypedChoiceField(
+        choices=[(value, value) for value in range(1, 6)], coerce=int, required=False, empty_value=None
+    )
+    confirmation = forms.CharField(required=False, max_length=200)
+    estimate = forms.CharField(required=False, max_length=80)
+
+    def clean(self) -> dict[str, Any]:
+        data: dict[str, Any] = super().clean() or {}
+        if data.get("reject"):
+            data["kind"] = str(VerdictKind.REJECT)
+        elif not data.get("kind"):
+            raise forms.ValidationError("Say what you decide.")
+        return data
+
+
+# ---- A payload, field by field --------------------------------------------------------------------------------------
+
+
+@dataclass(slots=True)
+class Entry:
+    """One field of a payload that can be written into. `like` is a value whose JSON type it must keep."""
+
+    field: Field
+    like: object
+    text: str
+    absent: bool = False
+    error: str = ""
+    focused: bool = False
+
+    @property
+    def id(self) -> str:
+        return "field" + "".join(c if c.isalnum() else "-" for c in self.field.pointer)
+
+    @property
+    def many_lines(self) -> bool:
+        return self.field.is_block or "\n" in self.text or len(self.text) > LONGEST_FACT
+
+    @property
+    def height(self) -> int:
+        return min(24, max(2, self.text.count("\n") + 1 + len(self.text) // 90))
+
+    def value(self) -> object:
+        """The text as the JSON value that it stands for. Raises ValueError with a sentence."""
+        if self.text == _normal(text_of(self.like)) and not self.absent:
+            return self.like
+        if isinstance(self.like, str) or self.like is None:
+            return self.text
+        try:
+            value = parse_strict(self.text.encode())
+        except InputError as error:
+            raise ValueError(f"{_due(self.like)} is due here.") from error
+        numbers = (int, float)
+        if isinstance(self.like, numbers) and not isinstance(self.like, bool):
+            fits = isinstance(value, numbers) and not isinstance(value, bool)
+        else:
+            fits = type(value) is type(self.like)
+        if not fits:
+            raise ValueError(f"{_due(self.like)} is due here.")
+        return value
+
+
+@dataclass
+class PayloadForm:
+    """The payload of an action, to be written into where that is open.
+
+    `base` is what it starts from, `original` what the AI proposed; `given` what was sent, by the names of the fields.
+    """
+
+    spec: ActionSpec
+    base: Mapping[str, Any]
+    original: Mapping[str, Any]
+    open_fields: tuple[str, ...]
+    given: Mapping[str, str] | None = None
+    errors_of_whole: list[str] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        shown = fields_of(self.base, layout=self.spec.layout, editable=self.open_fields)
+        self.entries = [self._entry(each, each.value) for each in shown if each.editable]
+        present = {each.pointer for each in shown}
+        self.entries += [self._absent(pointer) for pointer in self.open_fields if pointer not in present]
+        self.fixed = tuple(each for each in shown if not each.editable)
+        if self.entries:
+            self.entries[0].focused = True
+
+    @property
+    def action(self) -> str:
+        return self.spec.key
+
+    @property
+    def payload(self) -> dict[str, Any]:
+        """The payload as it is written here. What can't be read keeps its old value and gets its error."""
+        made: Any = dict(self.base)
+        for entry in self.entries:
+            if entry.absent and not entry.text:
+                continue
+            try:
+                made = with_value(made, entry.field.pointer, entry.value())
+            except ValueError as error:
+                entry.error = str(error)
+            except NoSuchField:
+                entry.error = "There is no place for this in the payload."
+        return dict(made)
+
+    @property
+    def is_valid(self) -> bool:
+        return not self.errors_of_whole and not any(entry.error for entry in self.entries)
+
+    @property
+    def changes(self) -> tuple[Change, ...]:
+        return changes_between(self.original, self.payload)
+
+    def add_errors(self, errors: Iterable[tuple[str, str]]) -> None:
+        """Put each error at the field that its JSON Pointer names (below /payload), or over all of them."""
+        by_pointer = {f"/payload{entry.field.pointer}": entry for entry in self.entries}
+        for pointer, detail in errors:
+            entry = by_pointer.get(pointer)
+            if entry is None:
+                self.errors_of_whole.append(detail)
+            else:
+                entry.error = detail
+
+    def _entry(self, each: Field, like: object) -> Entry:
+        sent = None if self.given is None else self.given.get(each.name)
+        return Entry(each, like, _normal(each.text if sent is None else sent))
+
+    def _absent(self, pointer: str) -> Entry:
+        like = _like(_schema_at(self.spec.payload_schema, pointer))
+        layout = self.spec.layout.get(pointer, "text")
+        label = fields_of({pointer.rpartition("/")[2]: ""}, layout={})[0].label
+        each = Field(pointer, label, layout, "", editable=True)
+        sent = "" if self.given is None else self.given.get(each.name, "")
+        return Entry(each, like, _normal(sent), absent=True)
+
+
+def edit_form(
+    spec: ActionSpec, *, payload: Mapping[str, Any], original: Mapping[str, Any], given: Mapping[str, str] | None = None
+) -> PayloadForm:
+    """To edit the proposal in the fields that the workflow opens."""
+    present = tuple(pointer for pointer in spec.editable if value_at(payload, pointer) is not None)
+    return PayloadForm(spec, payload, original, present, given)
+
+
+def override_form(
+    spec: ActionSpec, *, payload: Mapping[str, Any], original: Mapping[str, Any], given: Mapping[str, str] | None = None
+) -> PayloadForm:
+    """To put another action in the proposal's place: its own fields, prefilled where they match."""
+    properties = (spec.payload_schema or {}).get("properties")
+    if not isinstance(properties, Mapping):
+        return PayloadForm(spec, payload, original, spec.editable, given)
+    prefilled = {name: payload[name] for name in properties if name in payload}
+    return PayloadForm(spec, prefilled, original, tuple(pointer_to(str(name)) for name in properties), given)
+
+
+def _schema_at(schema: Mapping[str, Any] | None, pointer: str) -> Mapping[str, Any]:
+    name = pointer[1:].replace("~1", "/").replace("~0", "~")
+    found = (schema or {}).get("properties", {}).get(name, {})
+    return found if isinstance(found, Mapping) else {}
+
+
+def _like(schema: Mapping[str, Any]) -> object:
+    """A value of the type that the schema asks for; text where it doesn't say."""
+    kinds: dict[str, object] = {"number": 0, "integer": 0, "boolean": False, "object": {}, "array": []}
+    return kinds.get(str(schema.get("type")), "")
+
+
+def _due(like: object) -> str:
+    if isinstance(like, bool):
+        return "true or false"
+    return "A number" if isinstance(like, int | float) else f"JSON, such as {json.dumps(like)[:40]},"
+
+
+def _normal(text: str) -> str:
+    """Line ends as everything but browsers writes them."""
+    return text.replace("\r\n", "\n")

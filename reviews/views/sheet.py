@@ -1,0 +1,423 @@
+"""The ticket page as its templates print it: a dossier in words, fields and figures."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from decimal import Decimal, InvalidOperation
+from functools import cached_property
+from typing import Any
+
+from django.contrib.auth.models import User
+from django.urls import reverse
+
+from policies.domain.canonical import value_at
+from policies.domain.spec import ActionSpec
+from policies.domain.vocabulary import Layout, ReasonCode, Reversibility, VerdictKind, WorkflowKind
+from reviews.domain.changes import Change, changes_between
+from reviews.domain.fields import Field, fields_of, shown_whole
+from reviews.domain.text import in_words
+from reviews.domain.vocabulary import FINAL, RejectReason, TicketKind, TicketState
+from reviews.forms import PayloadForm
+from reviews.models import Verdict, new_id
+from reviews.queries import Dossier, RecentVerdict
+
+ENVELOPE = frozenset({"from", "to", "cc", "bcc", "reply_to", "subject", "date"})
+RULE = ("rule", "rule_text", "policy")
+RATINGS = ((1, "No"), (3, "Partly"), (5, "Yes"))
+DIGITS = 9
+TONE_OF = {Reversibility.IRREVERSIBLE: "stop", Reversibility.EXTERNALLY_REVERSIBLE: "wait"}
+
+
+@dataclass(frozen=True, slots=True)
+class Payload:
+    """The fields of a payload by their place in the renderer of its workflow."""
+
+    blocks: tuple[Field, ...]
+    facts: tuple[Field, ...]
+    envelope: tuple[Field, ...] = ()
+    rule: tuple[Field, ...] = ()
+    amount: Decimal | None = None
+    currency: str = ""
+    sensitive: bool = False
+
+    @property
+    def one_block(self) -> bool:
+        return len(self.blocks) == 1
+
+
+@dataclass(frozen=True, slots=True)
+class SecondAct:
+    """What is typed to approve where one key is too little. `wrong` says that it wasn't."""
+
+    label: str
+    expected: str
+    wrong: str = ""
+
+    def is_given(self, text: str) -> bool:
+        """Typed as asked, whatever the case and the blanks."""
+        return "".join(text.split()).casefold() == "".join(self.expected.split()).casefold()
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """Another action that can be chosen, with the AI's confidence in it where it gave one."""
+
+    key: str
+    title: str
+    digit: int | None
+    confidence: Decimal | None = None
+    known: bool = True
+    irreversible: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A line on top that says what just happened or changed."""
+
+    text: str
+    tone: str = "wait"
+
+
+@dataclass
+class Sheet:
+    """What the templates of a ticket read, and nothing else. `given` is what a refused form had in it."""
+
+    dossier: Dossier
+    user: User
+    now: datetime
+    takeable: bool
+    query: str = ""  # the desk's filters, carried along
+    mode: str = "read"  # read, edit or override
+    form: PayloadForm | None = None
+    notice: Notice | None = None
+    last: RecentVerdict | None = None
+    given: Mapping[str, Any] = field(default_factory=dict)
+    asking: str = ""  # what was wrong with a question
+    second_act_wrong: str = ""
+    shows_sensitive: bool = False
+
+    def __post_init__(self) -> None:
+        self.ticket, self.decision = self.dossier.ticket, self.dossier.decision
+        self.action = self.dossier.action
+        self.mine = self.dossier.held
+        self.request_key = new_id()
+
+    def explain(self, errors: Iterable[tuple[str, str]]) -> None:
+        """Put what a service found wrong with an answer where it was written; errors by JSON Pointer into it."""
+        left = []
+        for pointer, detail in errors:
+            if pointer == "/acts":
+                self.second_act_wrong = detail
+            elif self.form and pointer.startswith("/payload"):
+                self.form.add_errors([(pointer, detail)])
+            else:
+                left.append(detail)
+        if left:
+            self.notice = Notice(" ".join(left), "stop")
+
+    # ---- What will happen
+
+    @cached_property
+    def action_title(self) -> str:
+        return self.action.title if self.action else in_words(self.dossier.table.action)
+
+    @cached_property
+    def amount(self) -> Decimal | None:
+        """What the payload on the table says, since that is what runs."""
+        return _amount(self.action, self.dossier.table.payload)
+
+    @cached_property
+    def currency(self) -> str:
+        found = value_at(self.dossier.table.payload, self.action.currency_pointer) if self.action else None
+        return found if isinstance(found, str) else ""
+
+    @cached_property
+    def subject(self) -> str:
+        return self.decision.subject_label or self.decision.subject_id
+
+    @cached_property
+    def title(self) -> str:
+        of = f" of {self.amount} {in_words(self.currency)}" if self.amount is not None else ""
+        return f"{self.action_title}{of}" + (f" · {in_words(self.subject)}" if self.subject else "")
+
+    @property
+    def what(self) -> str:
+        return self.action.what if self.action else "Nobody has registered this action: it counts as irreversible."
+
+    @property
+    def renderer(self) -> str:
+        return f"reviews/payloads/{WorkflowKind(self.ticket.workflow.kind)}.html"
+
+    @cached_property
+    def payload(self) -> Payload:
+        layout = self.action.layout if self.action else {}
+        found = fields_of(self.dossier.table.payload, layout=layout)
+        places: dict[str, list[Field]] = {"blocks": [], "facts": [], "envelope": [], "rule": []}
+        in_sum = self._shown_as_sum()
+        for each in found:
+            if each.pointer in in_sum:
+                continue
+            places[self._place_of(each)].append(each)
+        return Payload(
+            **{place: tuple(fields) for place, fields in places.items()},
+            amount=self.amount,
+            currency=self.currency,
+            sensitive=bool(self.action and self.action.sensitive) and not self.shows_sensitive,
+        )
+
+    def _shown_as_sum(self) -> frozenset[str]:
+        """Where a transaction's amount and currency come from: they stand on top, and not among the facts again."""
+        if self.ticket.workflow.kind != WorkflowKind.TRANSACTION or self.amount is None or self.action is None:
+            return frozenset()
+        return frozenset({self.action.amount_pointer, *([self.action.currency_pointer] if self.currency else [])})
+
+    def _place_of(self, each: Field) -> str:
+        name = each.pointer.rpartition("/")[2]
+        kind = self.ticket.workflow.kind
+        if kind == WorkflowKind.COMMUNICATION and name in ENVELOPE and not each.is_block:
+            return "envelope"
+        if kind == WorkflowKind.MODERATION and name in RULE:
+            return "rule"
+        return "blocks" if each.is_block or each.layout == Layout.MARKDOWN else "facts"
+
+    @property
+    def reversibility_title(self) -> str:
+        return Reversibility(self.action.reversibility).label if self.action else "Unknown action"
+
+    @property
+    def reversibility_tone(self) -> str:
+        return TONE_OF.get(Reversibility(self.action.reversibility), "") if self.action else "stop"
+
+    @property
+    def revised(self) -> str:
+        """Whose change is on the table, where it isn't the AI's own proposal."""
+        change = self.dossier.table.changed_by
+        if change is None:
+            return ""
+        verb = "edited" if change.kind == VerdictKind.EDIT else "overrode"
+        return f"{_name(change.reviewer)} {verb} this; a second person confirms exactly this or decides otherwise."
+
+    @property
+    def revision(self) -> tuple[Change, ...]:
+        """What whoever changed it changed of the AI's payload."""
+        return changes_between(self.decision.payload or {}, self.dossier.table.payload)
+
+    @property
+    def sides(self) -> list[dict[str, str]]:
+        """What the others said, where they disagreed."""
+        if not self.dossier.disputed:
+            return []
+        return [
+            {"who": _name(each.reviewer), "verb": _said(each, titles=self._titles), "note": each.note or ""}
+            for each in self.dossier.earlier
+        ]
+
+    # ---- What the AI says, and why somebody is asked
+
+    @property
+    def recommended_title(self) -> str:
+        return self._titles.get(self.decision.action) or in_words(self.decision.action)
+
+    @cached_property
+    def _titles(self) -> Mapping[str, str]:
+        specs = [*self.dossier.overrides, *([self.action] if self.action else [])]
+        return {spec.key: spec.title for spec in specs}
+
+    @property
+    def confidence_tone(self) -> str:
+        confidence, threshold = self.decision.confidence, self.decision.threshold
+        return "above" if confidence is not None and threshold is not None and confidence >= threshold else "below"
+
+    @property
+    def reasons(self) -> list[tuple[str, str]]:
+        """Title and message of each."""
+        return [(ReasonCode(reason.code).label, reason.message) for reason in self.dossier.reasons]
+
+    @property
+    def asks(self) -> list[str]:
+        return list(dict.fromkeys(reason.ask for reason in self.dossier.reasons if reason.ask))
+
+    @cached_property
+    def choices(self) -> tuple[Choice, ...]:
+        """The actions that this could be overridden to: the AI's alternatives first, in its order."""
+        weighed = {each.action: _number(each.confidence) for each in self.dossier.alternatives}
+        by_key = {spec.key: spec for spec in self.dossier.overrides}
+        ordered = [key for key in weighed if key in by_key]
+        ordered += sorted((key for key in by_key if key not in weighed), key=lambda key: by_key[key].title)
+        return tuple(
+            Choice(
+                key=key,
+                title=by_key[key].title,
+                digit=place if place <= DIGITS else None,
+                confidence=weighed.get(key),
+                irreversible=by_key[key].reversibility == Reversibility.IRREVERSIBLE,
+            )
+            for place, key in enumerate(ordered, start=1)
+        )
+
+    @cached_property
+    def alternatives(self) -> tuple[Choice, ...]:
+        """What the AI weighed, with the digit that picks it after `o`."""
+        digits = {choice.key: choice.digit for choice in self.choices} if self.may.get("override") else {}
+        return tuple(
+            Choice(
+                key=each.action,
+                title=each.title,
+                digit=digits.get(each.action),
+                confidence=_number(each.confidence),
+                known=each.action in self._titles,
+            )
+            for each in self.dossier.alternatives
+        )
+
+    @property
+    def context(self) -> tuple[Field, ...]:
+        return fields_of(self.decision.context, layout={}) if self.decision.context else ()
+
+    @property
+    def questions(self) -> list[dict[str, Any]]:
+        return [
+            {
+                "asked_by": _name(each.asked_by),
+                "text": each.text,
+                "answer": each.answer,
+                "facts": fields_of(each.answer_context, layout={}) if each.answer_context else (),
+            }
+            for each in self.dossier.questions
+        ]
+
+    # ---- Deciding
+
+    @cached_property
+    def may(self) -> dict[str, bool]:
+        """Which kinds of verdict the bar offers."""
+        allowed = self.dossier.allowed_verdicts
+        offered = {str(kind): kind in allowed for kind in VerdictKind}
+        return {**offered, "edit": offered["edit"] and bool(self.dossier.editable)}
+
+    @cached_property
+    def second_act(self) -> SecondAct | None:
+        """What is typed beside the key: where the policy says two acts, and where no page shows the payload whole."""
+        target = self.form.spec if self.form else self.action
+        two = self.dossier.deliberate_acts > 1 or bool(self.second_act_wrong)
+        if target is None or target.reversibility == Reversibility.IRREVERSIBLE:
+            two = two or self.mode == VerdictKind.OVERRIDE
+        if not shown_whole(self.dossier.table.payload):
+            return SecondAct(
+                "Too much for one page. When you have read it whole, type “read”", "read", self.second_act_wrong
+            )
+        if not two:
+            return None
+        amount = _amount(target, self.form.payload) if self.form else self.amount
+        if amount is not None:
+            return SecondAct(f"Type the amount, {amount:f}, to confirm", f"{amount:f}", self.second_act_wrong)
+        word = (target.title if target else "confirm").split()[0].casefold()
+        return SecondAct(f"Type “{word}” to confirm", word, self.second_act_wrong)
+
+    @property
+    def reject_reasons(self) -> list[tuple[str, str]]:
+        return [(str(value), str(title)) for value, title in RejectReason.choices]
+
+    @property
+    def ratings(self) -> tuple[tuple[int, str], ...]:
+        return RATINGS
+
+    # ---- Where it stands
+
+    @property
+    def kind_title(self) -> str:
+        """A known answer reads as the gate that it pretends to be."""
+        kind = TicketKind(self.ticket.kind)
+        return kind.label if kind in {TicketKind.AUDIT, TicketKind.SECOND_OPINION} else ""
+
+    @property
+    def is_audit(self) -> bool:
+        return self.ticket.kind == TicketKind.AUDIT
+
+    @property
+    def stage_text(self) -> str:
+        if self.dossier.disputed:
+            return "Disputed: your answer is final"
+        needed = self.ticket.verdicts_needed
+        return f"verdict {self.ticket.stage} of {needed}" if needed > 1 else ""
+
+    @property
+    def urgent(self) -> bool:
+        return self.ticket.due_at <= self.now + timedelta(hours=1)
+
+    @property
+    def is_over(self) -> bool:
+        return self.ticket.state in FINAL or self.ticket.state == TicketState.DECIDED
+
+    @property
+    def policy_changed(self) -> bool:
+        live = self.dossier.live_policy_number
+        return not self.is_over and live is not None and live != self.dossier.policy_number
+
+    @property
+    def standing(self) -> str:
+        """Who has it or how it ended, for whoever can't decide it now."""
+        given = self.dossier.given
+        if self.dossier.holder:
+            return f"{self.dossier.holder} has this open."
+        if self.ticket.state == TicketState.WAITING:
+            return "A question went upstream; the ticket waits for the answer."
+        if self.ticket.state == TicketState.WITHDRAWN:
+            return "Upstream withdrew this. Nothing runs."
+        if self.ticket.state == TicketState.EXPIRED:
+            return "The deadline passed before anybody answered. Nothing runs."
+        if self.is_over and given:
+            verb = VERB_OF[VerdictKind(given[-1].kind)]
+            return f"{verb} by {_name(given[-1].reviewer)} at {given[-1].decided_at:%H:%M:%S} UTC."
+        return "You can't decide this ticket."
+
+    # ---- Addresses
+
+    def _url(self, name: str) -> str:
+        return reverse(name, args=[self.ticket.pk])
+
+    @property
+    def url(self) -> str:
+        return self._url("ticket")
+
+    @property
+    def links(self) -> dict[str, str]:
+        """The addresses of everything that can be done with it."""
+        return {act: self._url(f"ticket-{act}") for act in ACTS}
+
+
+VERB_OF = {
+    VerdictKind.APPROVE: "Approved",
+    VerdictKind.EDIT: "Edited and approved",
+    VerdictKind.OVERRIDE: "Overridden",
+    VerdictKind.REJECT: "Rejected",
+}
+ACTS = ("verdict", "claim", "release", "skip", "ask", "escalate", "undo", "renew", "changes", "alike")
+
+
+def _amount(spec: ActionSpec | None, payload: Mapping[str, Any]) -> Decimal | None:
+    return _number(value_at(payload, spec.amount_pointer)) if spec and spec.amount_pointer else None
+
+
+def _number(value: object) -> Decimal | None:
+    if not isinstance(value, str | int | float | Decimal) or isinstance(value, bool) or value == "":
+        return None
+    try:
+        number = Decimal(str(value))
+    except InvalidOperation:
+        return None
+    return number if number.is_finite() else None
+
+
+def _said(verdict: Verdict, *, titles: Mapping[str, str]) -> str:
+    if verdict.kind == VerdictKind.OVERRIDE:
+        return f"said: {titles.get(verdict.action, in_words(verdict.action))} instead"
+    if verdict.kind == VerdictKind.REJECT:
+        return (
+            f"rejected it ({RejectReason(verdict.reason_code).label.lower()})" if verdict.reason_code else "rejected it"
+        )
+    return "approved it with changes" if verdict.kind == VerdictKind.EDIT else "approved it"
+
+
+def _name(user: User) -> str:
+    return user.get_full_name() or user.get_username()

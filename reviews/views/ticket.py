@@ -1,0 +1,350 @@
+"""The ticket, and everything that a reviewer does to it. The answer to a verdict is the next ticket.
+
+Each view reads what was sent, calls one service and shows what came of it: to htmx the ticket's own part of the page,
+to anybody else a redirect or the whole page.
+"""
+
+from collections.abc import Callable
+from datetime import datetime
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+from django.contrib import messages
+from django.core.exceptions import PermissionDenied
+from django.http import Http404, HttpResponse, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_GET, require_POST
+from django_htmx.http import HttpResponseClientRedirect, push_url
+
+from policies.domain.vocabulary import VerdictKind
+from reviews.domain.vocabulary import TicketState
+from reviews.forms import LONGEST_NOTE, ClaimForm, DeskFilters, QuestionForm, VerdictForm, edit_form, override_form
+from reviews.models import Ticket
+from reviews.permissions import may_decide, may_see_ticket
+from reviews.queries import QueueFilters, dossier, precedents, queue_for, recent_verdicts
+from reviews.queries.standing import held_ticket, shows_sensitive, workflows_of
+from reviews.services.claim import claim_next, claim_ticket, release_claim, renew_claim, skip_ticket
+from reviews.services.decide import (
+    Answer,
+    ClaimError,
+    InvalidAnswer,
+    NotAllowed,
+    NotVisible,
+    Stale,
+    TooSoon,
+    ask_upstream,
+    escalate_ticket,
+    give_verdict,
+    undo_verdict,
+)
+from reviews.views.gate import PageRequest, signed_in
+from reviews.views.sheet import Notice, Sheet
+
+TAKEABLE = frozenset({TicketState.OPEN, TicketState.DISPUTED})
+CHANGING = frozenset({VerdictKind.EDIT, VerdictKind.OVERRIDE})
+# So long the last verdict stays on top of the page.
+LAST_SHOWN_SECONDS = 600
+
+
+@require_GET
+@signed_in
+def ticket(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """One ticket: to decide for who holds it, to take for who may, to look at for who else may see it."""
+    now = timezone.now()
+    sheet = _sheet(request, ticket_id, now=now)
+    if sheet.mine and "edit" in request.GET and sheet.may["edit"]:
+        _open_edit(sheet)
+    elif sheet.mine and "override" in request.GET:
+        _open_override(sheet, request.GET["override"])
+    return _shown(request, sheet)
+
+
+@require_POST
+@signed_in
+def take_next(request: PageRequest) -> HttpResponse:
+    """The next ticket, claimed; first the one that is still held."""
+    return _next(request, now=timezone.now())
+
+
+@require_POST
+@signed_in
+def claim(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """Take this ticket."""
+    now = timezone.now()
+    try:
+        claim_ticket(ticket_id, reviewer=request.user, now=now)
+    except ClaimError as error:
+        return _refused(request, ticket_id, error, now=now)
+    return _opened(request, ticket_id, now=now)
+
+
+@require_POST
+@signed_in
+def verdict(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """Decide; the answer is the next ticket."""
+    now = timezone.now()
+    form = VerdictForm(request.POST)
+    changes = request.POST.get("kind") in CHANGING
+    # A plain approval or rejection is read from the form alone.
+    sheet = _as_sent(request, ticket_id, now=now) if changes or "confirmation" in request.POST else None
+    if not form.is_valid():
+        sheet = sheet or _as_sent(request, ticket_id, now=now)
+        sheet.notice = Notice(" ".join(str(error) for errors in form.errors.values() for error in errors), "stop")
+        return _shown(request, sheet, status=422)
+    if sheet and sheet.form and not (sheet.form.payload and sheet.form.is_valid):
+        return _shown(request, sheet, status=422)
+    try:
+        give_verdict(ticket_id, reviewer=request.user, answer=_answer(form.cleaned_data, sheet=sheet), now=now)
+    except InvalidAnswer as error:
+        sheet = sheet or _as_sent(request, ticket_id, now=now)
+        sheet.explain(error.errors)
+        return _shown(request, sheet, status=422)
+    except ClaimError as error:
+        return _refused(request, ticket_id, error, now=now)
+    return _next(request, now=now)
+
+
+@require_POST
+@signed_in
+def skip(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """Pass it on, and not see it for a while."""
+    return _done(request, ticket_id, skip_ticket, said="Skipped: it stays away from you for ten minutes.")
+
+
+@require_POST
+@signed_in
+def release(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """Put it back, and go to the desk."""
+    return _done(request, ticket_id, release_claim, said="Put back into the queue.", then=_to_desk)
+
+
+@require_POST
+@signed_in
+def escalate(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """Hand it to the escalation group, with the note for a reason."""
+    note = request.POST.get("note", "")[:LONGEST_NOTE]
+    return _done(request, ticket_id, partial(escalate_ticket, note=note), said="Escalated.")
+
+
+@require_POST
+@signed_in
+def ask(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """Send a question upstream; the ticket waits for its answer."""
+    form = QuestionForm(request.POST)
+    if not form.is_valid():
+        sheet = _as_sent(request, ticket_id, now=timezone.now())
+        sheet.asking = " ".join(form.errors.get("question", ["The form was incomplete: load the page again."]))
+        return _shown(request, sheet, status=422)
+    act = partial(ask_upstream, text=form.cleaned_data["question"])
+    return _done(request, ticket_id, act, said="Asked. The answer will bring the ticket back to you first.")
+
+
+@require_POST
+@signed_in
+def undo(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """Take one's last verdict on it back, while its hold lasts."""
+    now = timezone.now()
+    try:
+        undo_verdict(ticket_id, reviewer=request.user, now=now)
+    except ClaimError as error:
+        return _refused(request, ticket_id, error, now=now)
+    return _opened(request, ticket_id, now=now, notice=Notice("Taken back: nothing was sent. Decide again."))
+
+
+@require_POST
+@signed_in
+def renew(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """The page is still looked at: the claim goes on, or the line that says so tells who has it now."""
+    now = timezone.now()
+    form = ClaimForm(request.POST)
+    epoch = form.cleaned_data["claim_epoch"] if form.is_valid() else -1
+    try:
+        renewed = renew_claim(ticket_id, reviewer=request.user, epoch=epoch, now=now)
+    except (NotVisible, NotAllowed) as error:
+        raise Http404 from error
+    except ClaimError as error:
+        return render(request, "reviews/ticket.html#claim", {"lost": error.detail}, status=409)
+    return render(request, "reviews/ticket.html#claim", {"until": renewed.claimed_until, "now": now})
+
+
+@require_POST
+@signed_in
+def changes(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """What the form at hand changes against the AI's version, while it is being written."""
+    sheet = _as_sent(request, ticket_id, now=timezone.now())
+    return render(request, "reviews/_changes.html", {"changes": sheet.form.changes if sheet.form else ()})
+
+
+@require_GET
+@signed_in
+def alike(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """What people decided in like cases."""
+    sheet = _sheet(request, ticket_id, now=timezone.now())
+    return render(request, "reviews/precedents.html", {"precedents": precedents(sheet.decision)})
+
+
+# ---- What is read ---------------------------------------------------------------------------------------------------
+
+
+def _sheet(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
+    """The ticket as `request.user` may see it. Raises Http404."""
+    user = request.user
+    try:
+        found = dossier(ticket_id, user=user, now=now)
+    except Ticket.DoesNotExist as error:
+        raise Http404 from error
+    if not (found.held or may_see_ticket(user, found.ticket)):
+        raise Http404
+    lapsed = found.ticket.state == TicketState.CLAIMED and not found.holder
+    free = found.ticket.state in TAKEABLE or lapsed
+    answered = any(verdict.reviewer_id == user.pk for verdict in found.given)
+    recent = recent_verdicts(user, now=now)
+    last = recent[0] if recent and (now - recent[0].decided_at).total_seconds() < LAST_SHOWN_SECONDS else None
+    return Sheet(
+        dossier=found,
+        user=user,
+        now=now,
+        takeable=free and not answered and may_decide(user, found.ticket),
+        query=_query(request),
+        last=last,
+        shows_sensitive=bool(found.action and found.action.sensitive) and shows_sensitive(user),
+    )
+
+
+def _as_sent(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
+    """The ticket with what was just written into its forms."""
+    sheet = _sheet(request, ticket_id, now=now)
+    sheet.given = request.POST
+    kind = request.POST.get("kind")
+    if kind == VerdictKind.EDIT:
+        _open_edit(sheet, given=request.POST)
+    elif kind == VerdictKind.OVERRIDE:
+        _open_override(sheet, request.POST.get("action", ""), given=request.POST)
+    return sheet
+
+
+def _open_edit(sheet: Sheet, *, given: QueryDict | None = None) -> None:
+    if sheet.action is not None:
+        table, original = sheet.dossier.table.payload, sheet.decision.payload or {}
+        sheet.form = edit_form(sheet.action, payload=table, original=original, given=given)
+        sheet.mode = VerdictKind.EDIT
+
+
+def _open_override(sheet: Sheet, key: str, *, given: QueryDict | None = None) -> None:
+    spec = next((each for each in sheet.dossier.overrides if each.key == key), None)
+    if spec is not None and sheet.may["override"]:
+        table, original = sheet.dossier.table.payload, sheet.decision.payload or {}
+        sheet.form = override_form(spec, payload=table, original=original, given=given)
+        sheet.mode = VerdictKind.OVERRIDE
+
+
+def _answer(sent: dict[str, Any], *, sheet: Sheet | None) -> Answer:
+    second_act = sheet.second_act if sheet else None
+    kind = sent["kind"]
+    return Answer(
+        kind=kind,
+        epoch=sent["claim_epoch"],
+        version=sent["version"],
+        shown_sha256=sent["shown_sha256"],
+        request_key=sent["request_key"],
+        action=sent["action"] if kind == VerdictKind.OVERRIDE else "",
+        payload=sheet.form.payload if sheet and sheet.form and kind in CHANGING else None,
+        material={"yes": True, "no": False}.get(sent["material"]) if kind == VerdictKind.EDIT else None,
+        reason_code=sent["reject"],
+        note=sent["note"],
+        reasoning_rating=sent["reasoning_rating"],
+        acts=2 if second_act and second_act.is_given(sent["confirmation"]) else 1,
+        estimate=sent["estimate"],
+    )
+
+
+def _query(request: PageRequest) -> str:
+    """The desk's filters as they are carried along: in the address, or in the form."""
+    return request.POST.get("filters", "") if request.method == "POST" else _carried(request.GET)
+
+
+def _carried(given: QueryDict) -> str:
+    kept = given.copy()
+    for name in ("edit", "override", "estimate", "after"):
+        kept.pop(name, None)
+    return kept.urlencode()
+
+
+def _filters(request: PageRequest) -> QueueFilters:
+    query = _query(request)
+    if not query:
+        return QueueFilters()
+    return DeskFilters(QueryDict(query), workflows=workflows_of(request.user)).filters()
+
+
+# ---- What is shown --------------------------------------------------------------------------------------------------
+
+
+def _shown(request: PageRequest, sheet: Sheet, *, status: int = 200) -> HttpResponse:
+    template = "reviews/ticket.html#ticket" if request.htmx else "reviews/ticket.html"
+    return render(request, template, {"page": sheet, "now": sheet.now}, status=status)
+
+
+def _opened(request: PageRequest, ticket_id: UUID, *, now: datetime, notice: Notice | None = None) -> HttpResponse:
+    """A ticket that was just claimed, at its own address."""
+    address = reverse("ticket", args=[ticket_id]) + (f"?{query}" if (query := _query(request)) else "")
+    if not request.htmx:
+        return redirect(address)
+    sheet = _sheet(request, ticket_id, now=now)
+    sheet.notice = notice
+    return push_url(_shown(request, sheet), address)
+
+
+def _next(request: PageRequest, *, now: datetime) -> HttpResponse:
+    """The next ticket, or that there is none."""
+    held = held_ticket(request.user, now=now)
+    if held is None:
+        claimed = claim_next(reviewer=request.user, now=now, filters=_filters(request))
+        held = claimed.pk if claimed else None
+    if held is not None:
+        return _opened(request, held, now=now)
+    if not request.htmx:
+        return redirect("desk")
+    recent = recent_verdicts(request.user, now=now)
+    context = {"now": now, "counts": queue_for(request.user, now=now).counts, "last": recent[0] if recent else None}
+    return push_url(render(request, "reviews/nothing.html", context), reverse("desk"))
+
+
+def _to_desk(request: PageRequest, *, now: datetime) -> HttpResponse:
+    return HttpResponseClientRedirect(reverse("desk")) if request.htmx else redirect("desk")
+
+
+def _done(
+    request: PageRequest,
+    ticket_id: UUID,
+    act: Callable[..., object],
+    *,
+    said: str,
+    then: Callable[..., HttpResponse] = _next,
+) -> HttpResponse:
+    """Do `act` with the claim that the form names; say so, and go on."""
+    now = timezone.now()
+    form = ClaimForm(request.POST)
+    epoch = form.cleaned_data["claim_epoch"] if form.is_valid() else -1
+    try:
+        act(ticket_id, reviewer=request.user, epoch=epoch, now=now)
+    except ClaimError as error:
+        return _refused(request, ticket_id, error, now=now)
+    messages.info(request, said)
+    return then(request, now=now)
+
+
+def _refused(request: PageRequest, ticket_id: UUID, error: ClaimError, *, now: datetime) -> HttpResponse:
+    """The ticket as it stands now, and over it what stood in the way: who, and when."""
+    if isinstance(error, NotVisible):
+        raise Http404 from error
+    if isinstance(error, NotAllowed):
+        raise PermissionDenied from error
+    sheet = _sheet(request, ticket_id, now=now)
+    at: datetime | None = getattr(error, "at", None)
+    sheet.notice = Notice(f"{error.detail} ({at:%H:%M:%S} UTC)" if at else error.detail, "stop")
+    status = 412 if isinstance(error, Stale) else 422 if isinstance(error, TooSoon) else 409
+    return _shown(request, sheet, status=status)
