@@ -685,6 +685,7 @@ class Migration(migrations.Migration):
                 ("reserved_until", models.DateTimeField(null=True)),
                 ("asked_at", models.DateTimeField(null=True)),
                 ("escalated_at", models.DateTimeField(null=True)),
+                ("escalation_note", models.TextField(null=True)),
                 ("reminders_sent", models.PositiveSmallIntegerField(default=0)),
                 ("effective_at", models.DateTimeField(null=True)),
                 ("settled_at", models.DateTimeField(null=True)),
@@ -1131,8 +1132,26 @@ class Migration(migrations.Migration):
                 models.F("priority"),
                 models.F("created_at"),
                 models.F("id"),
-                condition=models.Q(("state__in", ("open", "disputed"))),
+                condition=models.Q(
+                    ("stage", 1),
+                    ("state__in", ("open", "disputed")),
+                    models.Q(("kind", "second_opinion"), _negated=True),
+                ),
                 name="queue",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="ticket",
+            index=models.Index(
+                models.F("group"),
+                models.F("priority"),
+                models.F("created_at"),
+                models.F("id"),
+                condition=models.Q(
+                    ("state__in", ("open", "disputed")),
+                    models.Q(("stage__gt", 1), ("kind", "second_opinion"), _connector="OR"),
+                ),
+                name="later_stages",
             ),
         ),
         migrations.AddIndex(

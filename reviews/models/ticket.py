@@ -14,6 +14,9 @@ from reviews.models.client import Client
 from reviews.models.decision import Decision, new_id
 
 TAKEABLE = (TicketState.OPEN, TicketState.DISPUTED)
+# What nobody has answered yet, and what was answered: by whom, a claim must look up.
+FIRST = Q(state__in=TAKEABLE, stage=1) & ~Q(kind=TicketKind.SECOND_OPINION)
+LATER = Q(state__in=TAKEABLE) & (Q(stage__gt=1) | Q(kind=TicketKind.SECOND_OPINION))
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -36,9 +39,6 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
 
     def by_urgency(self) -> "TicketQuerySet":
         return self.order_by("priority", "created_at", "id")
-
-    def lapsed(self, *, now: datetime) -> "TicketQuerySet":
-        return self.filter(state=TicketState.CLAIMED, claimed_until__lt=now)
 
     def past_due(self, *, now: datetime) -> "TicketQuerySet":
         return self.filter(
@@ -83,6 +83,7 @@ class Ticket(models.Model):
     reserved_until = models.DateTimeField(null=True)  # an answer comes back to who asked, first
     asked_at = models.DateTimeField(null=True)  # while waiting, the clock of the SLA stands still
     escalated_at = models.DateTimeField(null=True)
+    escalation_note = models.TextField(null=True)  # what who passed it on wants the next person to know
     reminders_sent = models.PositiveSmallIntegerField(default=0)  # at half and at nine tenths of the time
     effective_at = models.DateTimeField(null=True)  # end of the hold
     settled_at = models.DateTimeField(null=True)
@@ -123,8 +124,10 @@ class Ticket(models.Model):
             models.CheckConstraint(condition=Q(state__in=TicketState.values), name="a_ticket_state_is_known"),
         ]
         indexes: ClassVar = [
-            # The queue, in its order, and the leases that may have run out: the claim reads nothing else.
-            models.Index("group", "priority", "created_at", "id", name="queue", condition=Q(state__in=TAKEABLE)),
+            # The claim reads these and nothing else: what nobody has answered yet in the order of the queue, what needs
+            # somebody else once more, and the leases that may have run out (queries/candidates.py).
+            models.Index("group", "priority", "created_at", "id", name="queue", condition=FIRST),
+            models.Index("group", "priority", "created_at", "id", name="later_stages", condition=LATER),
             models.Index("group", "claimed_until", name="leases", condition=Q(state=TicketState.CLAIMED)),
             models.Index("claimed_by", name="held_tickets", condition=Q(state=TicketState.CLAIMED)),
             models.Index("effective_at", name="holds", condition=Q(state=TicketState.DECIDED)),

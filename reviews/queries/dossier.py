@@ -3,12 +3,13 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
 
-from policies.domain.spec import ActionSpec, Policy, Reason
+from policies.domain.spec import ActionSpec, Alternative, Policy, Proposal, Reason
 from policies.domain.vocabulary import VerdictKind
 from policies.queries import live_policy, policy_of_version
 from reviews.domain.judgement import Choice, index_on_the_table, is_disputed, shown_sha256
@@ -117,7 +118,9 @@ def dossier(ticket_id: UUID, *, user: User, now: datetime) -> Dossier:
 
 def tickets_with_decisions() -> TicketQuerySet:
     """Tickets with what judging and showing them needs, in one query."""
-    return Ticket.objects.select_related("workflow", "group", "decision__policy_version", "decision__client")
+    return Ticket.objects.select_related(
+        "workflow", "group", "decision__policy_version", "decision__client", "decision__workflow"
+    )
 
 
 def standing_verdicts(ticket: Ticket) -> VerdictQuerySet:
@@ -153,6 +156,35 @@ def digest_for(decision: Decision, *, live: Policy | None) -> str:
     if decision.policy_version is not None:
         return decision.policy_version.digest
     return live.digest if live else ""
+
+
+def proposal_of(decision: Decision, *, action: str | None = None, payload: Mapping[str, Any] | None = None) -> Proposal:
+    """A decision as judging reads it; with another action or payload, where a person changed them."""
+    return Proposal(
+        workflow=decision.workflow.key,
+        action=decision.action if action is None else action,
+        payload=(decision.payload or {}) if payload is None else payload,
+        subject={
+            name: value
+            for name, value in (
+                ("type", decision.subject_type),
+                ("id", decision.subject_id),
+                ("label", decision.subject_label),
+                ("url", decision.subject_url),
+            )
+            if value
+        },
+        confidence=decision.confidence,
+        alternatives=tuple(
+            Alternative(each["action"], None if each["confidence"] is None else Decimal(str(each["confidence"])))
+            for each in decision.alternatives or ()
+        ),
+        context=decision.context or {},
+        model_name=decision.model_name,
+        model_version=decision.model_version,
+        prompt_digest=decision.prompt_digest,
+        requested_by=decision.requested_by or "",
+    )
 
 
 def known_action(policy: Policy | None, action: str) -> ActionSpec | None:

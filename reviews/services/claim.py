@@ -4,6 +4,7 @@ Leases live on the database's clock, so that web processes whose clocks differ a
 """
 
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import UUID
 
 from django.conf import settings
@@ -162,7 +163,7 @@ def skip_ticket(ticket_id: UUID, *, reviewer: User, epoch: int, now: datetime) -
         record(EventKind.TICKET_SKIPPED, now=now, user=reviewer, ticket=ticket, body=_about(ticket))
 
 
-def retaken(ticket: Ticket, *, reviewer: User, event: TicketEvent, now: datetime) -> None:
+def retaken(ticket: Ticket, *, reviewer: User, event: TicketEvent, now: datetime, **changes: Any) -> None:
     """Move a locked ticket into a new claim of `reviewer`'s, by `event`: taken, or taken back by an undo."""
     move(
         ticket,
@@ -173,6 +174,7 @@ def retaken(ticket: Ticket, *, reviewer: User, event: TicketEvent, now: datetime
         claim_epoch=ticket.claim_epoch + 1,
         reserved_for=None,
         reserved_until=None,
+        **changes,
     )
     ticket.refresh_from_db(fields=["claimed_until"])
 
@@ -181,9 +183,7 @@ def _taken(ticket: Ticket, *, reviewer: User, now: datetime) -> Ticket:
     state, holder_id = ticket.state, ticket.claimed_by_id
     if state == TicketState.CLAIMED:
         move(ticket, TicketEvent.LAPSE)
-    ticket.resting_state = ticket.state
-    ticket.save(update_fields=["resting_state"])
-    retaken(ticket, reviewer=reviewer, event=TicketEvent.TAKE, now=now)
+    retaken(ticket, reviewer=reviewer, event=TicketEvent.TAKE, now=now, resting_state=ticket.state)
     _record_claim(ticket, reviewer=reviewer, from_state=state, from_holder=holder_id, now=now)
     return ticket
 

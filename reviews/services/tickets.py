@@ -13,7 +13,7 @@ from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, Fun
 from reviews.domain.lifecycle import Standing, advance
 from reviews.domain.vocabulary import TicketEvent, TicketState
 from reviews.models import Ticket
-from reviews.models.ticket import TAKEABLE
+from reviews.models.ticket import TAKEABLE, TicketQuerySet
 from reviews.permissions import may_see_ticket
 from reviews.queries import last_verdict, name_of, tickets_with_decisions
 
@@ -70,6 +70,10 @@ class ClaimLost(ClaimError):
         super().__init__("You don't hold this ticket any more. Take it again.")
 
 
+class DecideError(ClaimError):
+    """The claim may stand, but this can't be done with it."""
+
+
 class DatabaseClock(Func):
     """The time on the database's clock when the statement began; within a transaction it goes on."""
 
@@ -86,11 +90,19 @@ def lock_ticket(ticket_id: UUID, *, nowait: bool = False) -> Ticket:
 
     Raises NotVisible when there is none, and with `nowait` OperationalError when somebody is at it this moment.
     """
-    tickets = tickets_with_decisions().select_for_update(of=("self",), nowait=nowait)
-    ticket = tickets.annotate(lease_over=LEASE_OVER).filter(pk=ticket_id).first()
+    ticket = _tickets_with_lease().select_for_update(of=("self",), nowait=nowait).filter(pk=ticket_id).first()
     if ticket is None:
         raise NotVisible
     return ticket
+
+
+def lock_free_ticket(ticket_id: UUID) -> Ticket | None:
+    """The same, or None when somebody is at it this moment, or it isn't there."""
+    return _tickets_with_lease().select_for_update(of=("self",), skip_locked=True).filter(pk=ticket_id).first()
+
+
+def _tickets_with_lease() -> TicketQuerySet:
+    return tickets_with_decisions().annotate(lease_over=LEASE_OVER)
 
 
 def lock_visible_ticket(ticket_id: UUID, *, viewer: User, nowait: bool = False) -> Ticket:
@@ -132,8 +144,9 @@ def check_claim(ticket: Ticket, *, reviewer: User, epoch: int, now: datetime) ->
 def move(ticket: Ticket, event: TicketEvent, **changes: Any) -> None:
     """Write the state after `event` with other columns, and count the change. Raises MoveRefused.
 
-    A claim ends with every move but into one. What was escalated while somebody held it goes on to the escalation
-    group when they give it back.
+    Falling due isn't counted: it changes nothing of what its holder sees, and is to spoil no verdict. A claim ends
+    with every move but into one. What was escalated while somebody held it goes on to the escalation group when they
+    give it back.
     """
     before = ticket.state
     ticket.state = advance(Standing(kind=ticket.kind, state=ticket.state, resting=ticket.resting_state), event)
@@ -143,5 +156,6 @@ def move(ticket: Ticket, event: TicketEvent, **changes: Any) -> None:
             changes.setdefault("group", ticket.workflow.escalation_group)
     for name, value in changes.items():
         setattr(ticket, name, value)
-    ticket.version += 1
+    if event != TicketEvent.FALL_DUE:
+        ticket.version += 1
     ticket.save(update_fields=["state", "version", *changes])

@@ -108,6 +108,7 @@ BEGIN
     UPDATE reviews_outcome SET payload = NULL WHERE decision_id = decision;
     UPDATE reviews_question q SET text = NULL, answer = NULL, answer_context = NULL
       FROM reviews_ticket t WHERE t.id = q.ticket_id AND t.decision_id = decision;
+    UPDATE reviews_ticket SET escalation_note = NULL WHERE decision_id = decision;
     RETURN true;
 END $$;
 REVOKE ALL ON FUNCTION purge_decision(uuid) FROM PUBLIC;
