@@ -4,7 +4,7 @@ VAR_DIR ?= var
 TEST_WORKERS ?= 2
 export PORT VAR_DIR
 
-PYTHON ?= $(shell for name in python3.13 python3.12 python3.11 python3; do \
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	if command -v $$name >/dev/null && $$name -c 'import sys, venv, ensurepip; sys.exit(sys.version_info < (3, 11))' 2>/dev/null; \
 	then command -v $$name; break; fi; done)
 BIN := .venv/bin

@@ -281,10 +281,10 @@ STORAGES = {
     },
 }
 
-# Processes and threads of the web server, and processes of the worker, as `manage.py up` starts them.
+# Processes and threads of the web server, and threads of the worker, as `manage.py up` starts them.
 WEB_WORKERS = env.whole("WEB_WORKERS", 1, least=1)
 WEB_THREADS = env.whole("WEB_THREADS", 8, least=1)
-WORKER_PROCESSES = env.whole("WORKER_PROCESSES", 2, least=1)
+WORKER_THREADS = env.whole("WORKER_PROCESSES", 2, least=1)
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # --- Logs: one JSON object a line, on standard output --------------------------------------------------------------
