@@ -29,6 +29,8 @@ from policies.domain.stakes import (
     MOST_VERDICTS,
     BrokenPolicy,
     Stakes,
+    amount_limit,
+    count_limit,
     people,
     reasons_against,
     stakes_of,
@@ -97,7 +99,7 @@ _TWO_TO_64: Final = Decimal(2**64)
 def _judge(
     policy: Policy | None, proposal: Proposal, facts: Facts, draw: Decimal, evidence_limit: timedelta
 ) -> Assessment:
-    if not _ZERO <= draw < _ONE:
+    if not isinstance(draw, Decimal) or not _ZERO <= draw < _ONE:
         raise BrokenPolicy(f"{draw} is no draw")
     stakes = stakes_of(policy, proposal)
     budgets, of_budgets = _budgets_of(proposal, facts, stakes)
@@ -153,7 +155,11 @@ def _may_run_alone(
         and _ZERO < row.least_confidence <= confidence <= _ONE
         and (
             row.largest_amount is None
-            or (money.value is not None and money.value <= row.largest_amount and money.currency == row.currency != "")
+            or (
+                money.value is not None
+                and money.value <= amount_limit(row.largest_amount)
+                and money.currency == row.currency != ""
+            )
         )
         and budgets is not None
         and not facts.budget_spent
@@ -309,7 +315,9 @@ def _budgets_of(
             amount, currency = stakes.money.value or _ZERO, stakes.money.currency
         if name == "subject" and not (subject := _subject_of(proposal)):
             found.append(reasons.no_subject(action))
-        elif (limit_count is None or limit_count >= 1) and (limit_amount is None or amount <= limit_amount):
+        elif (limit_count is None or count_limit(limit_count) >= 1) and (
+            limit_amount is None or amount <= amount_limit(limit_amount)
+        ):
             claims.append(
                 BudgetClaim(
                     action=proposal.action,

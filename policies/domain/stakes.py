@@ -89,7 +89,7 @@ def reasons_against(
         yield reasons.missing_amount(action, row=row, found=money.found)
     elif not money.currency or money.currency != row.currency:
         yield reasons.currency_mismatch(action, row=row, currency=money.currency)
-    elif largest is not None and not money.value <= largest:
+    elif largest is not None and not money.value <= amount_limit(largest):
         yield reasons.high_value(action, amount=money.value, largest=largest, currency=money.currency)
 
 
@@ -98,6 +98,20 @@ def people(number: Any) -> int:
     if type(number) is not int or not 1 <= number <= MOST_VERDICTS:
         raise BrokenPolicy(f"{number!r} is no number of verdicts or acts")
     return number
+
+
+def amount_limit(value: Any) -> Decimal:
+    """A limit on amounts. Raises BrokenPolicy unless it is a finite number of the right type."""
+    if not isinstance(value, Decimal) or not value.is_finite():
+        raise BrokenPolicy(f"{value!r} is no limit of an amount")
+    return value
+
+
+def count_limit(value: Any) -> int:
+    """A limit on how often. Raises BrokenPolicy unless it is a whole number."""
+    if type(value) is not int:
+        raise BrokenPolicy(f"{value!r} is no limit of a count")
+    return value
 
 
 def _reasons_of_the_rules(
