@@ -54,10 +54,11 @@ class QuestionForm(ClaimForm):
 
 
 class VerdictForm(ClaimForm):
-    """A verdict as the bar sends it. A rejection is sent by the reason's own button."""
+    """A verdict as the bar sends it. Each reason is a button: `reject` rejects for it, `reason` overrides for it."""
 
     kind = forms.ChoiceField(choices=VerdictKind.choices, required=False)
     reject = forms.ChoiceField(choices=RejectReason.choices, required=False)
+    reason = forms.ChoiceField(choices=RejectReason.choices, required=False)
     version = forms.IntegerField(min_value=0)
     shown_sha256 = forms.RegexField(r"^[0-9a-f]{64}$")
     request_key = forms.RegexField(r"^[0-9a-zA-Z-]{1,64}$")
@@ -136,6 +137,7 @@ class PayloadForm:
     original: Mapping[str, Any]
     open_fields: tuple[str, ...]
     given: Mapping[str, str] | None = None
+    begins_typing: bool = False
     errors_of_whole: list[str] = field(default_factory=list)
 
     def __post_init__(self) -> None:
@@ -144,8 +146,15 @@ class PayloadForm:
         present = {each.pointer for each in shown}
         self.entries += [self._absent(pointer) for pointer in self.open_fields if pointer not in present]
         self.fixed = tuple(each for each in shown if not each.editable)
-        if self.entries:
-            self.entries[0].focused = True
+        # Where everything is filled in, the hand may go on with a digit at once.
+        first = self.entries[0] if self.entries and self.begins_typing else None
+        first = next((entry for entry in self.entries if entry.error or not entry.text), first)
+        if first is not None:
+            first.focused = True
+
+    @property
+    def takes_focus(self) -> bool:
+        return any(entry.focused for entry in self.entries)
 
     @property
     def action(self) -> str:
@@ -153,6 +162,9 @@ class PayloadForm:
 
     @property
     def payload(self) -> dict[str, Any]:
+        return self.read()
+
+    def read(self) -> dict[str, Any]:
         """The payload as it is written here. What can't be read keeps its old value and gets its error."""
         made: Any = dict(self.base)
         for entry in self.entries:
@@ -168,6 +180,7 @@ class PayloadForm:
 
     @property
     def is_valid(self) -> bool:
+        self.read()
         return not self.errors_of_whole and not any(entry.error for entry in self.entries)
 
     @property
@@ -202,7 +215,7 @@ def edit_form(
 ) -> PayloadForm:
     """To edit the proposal in the fields that the workflow opens."""
     present = tuple(pointer for pointer in spec.editable if value_at(payload, pointer) is not None)
-    return PayloadForm(spec, payload, original, present, given)
+    return PayloadForm(spec, payload, original, present, given, begins_typing=given is None)
 
 
 def override_form(

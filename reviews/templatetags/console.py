@@ -169,7 +169,7 @@ def kind_title(kind: str) -> str:
 
 @register.simple_tag
 def clock(moment: datetime | None, now: datetime, reads: str) -> SafeString:
-    """A moment as the time to it or since it; the page keeps it current by `reads`: due, due-in, age, countdown, hold."""
+    """A moment as the time to it or since it; `reads` is due, due-in, age, countdown or hold, for the page's clock."""
     if moment is None:
         return NOTHING
     left = (moment - now).total_seconds()

@@ -33,7 +33,7 @@ def signed_in(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespon
     @never_cache
     @vary_on_headers("HX-Request")
     @wraps(page)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
         if request.user.is_authenticated:
             return page(cast(PageRequest, request), *args, **kwargs)
         if getattr(request, "htmx", False):

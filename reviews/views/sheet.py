@@ -102,12 +102,28 @@ class Sheet:
         self.mine = self.dossier.held
         self.request_key = new_id()
 
+    def is_complete(self, sent: Mapping[str, Any]) -> bool:
+        """Whether what was sent can go to the service: the payload can be read, and the second act was made.
+
+        What is missing is said where it is missing.
+        """
+        if self.form is not None and not self.form.is_valid:
+            return False
+        if sent["kind"] == VerdictKind.REJECT or self.second_act is None:
+            return True
+        if self.second_act.is_given(sent["confirmation"]):
+            return True
+        self.second_act_wrong = f"Type {self.second_act.expected} to confirm."
+        vars(self).pop("second_act", None)
+        return False
+
     def explain(self, errors: Iterable[tuple[str, str]]) -> None:
         """Put what a service found wrong with an answer where it was written; errors by JSON Pointer into it."""
         left = []
         for pointer, detail in errors:
             if pointer == "/acts":
                 self.second_act_wrong = detail
+                vars(self).pop("second_act", None)
             elif self.form and pointer.startswith("/payload"):
                 self.form.add_errors([(pointer, detail)])
             else:

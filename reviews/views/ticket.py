@@ -11,13 +11,12 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib import messages
-from django.core.exceptions import PermissionDenied
 from django.http import Http404, HttpResponse, QueryDict
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
-from django_htmx.http import HttpResponseClientRedirect, push_url
+from django_htmx.http import HttpResponseClientRedirect, push_url, retarget
 
 from policies.domain.vocabulary import VerdictKind
 from reviews.domain.vocabulary import TicketState
@@ -45,6 +44,7 @@ from reviews.views.sheet import Notice, Sheet
 
 TAKEABLE = frozenset({TicketState.OPEN, TicketState.DISPUTED})
 CHANGING = frozenset({VerdictKind.EDIT, VerdictKind.OVERRIDE})
+STATUS_OF: dict[type[ClaimError], int] = {NotAllowed: 403, Stale: 412, TooSoon: 422}
 # So long the last verdict stays on top of the page.
 LAST_SHOWN_SECONDS = 600
 
@@ -94,7 +94,7 @@ def verdict(request: PageRequest, ticket_id: UUID) -> HttpResponse:
         sheet = sheet or _as_sent(request, ticket_id, now=now)
         sheet.notice = Notice(" ".join(str(error) for errors in form.errors.values() for error in errors), "stop")
         return _shown(request, sheet, status=422)
-    if sheet and sheet.form and not (sheet.form.payload and sheet.form.is_valid):
+    if sheet and not sheet.is_complete(form.cleaned_data):
         return _shown(request, sheet, status=422)
     try:
         give_verdict(ticket_id, reviewer=request.user, answer=_answer(form.cleaned_data, sheet=sheet), now=now)
@@ -136,7 +136,7 @@ def ask(request: PageRequest, ticket_id: UUID) -> HttpResponse:
     form = QuestionForm(request.POST)
     if not form.is_valid():
         sheet = _as_sent(request, ticket_id, now=timezone.now())
-        sheet.asking = " ".join(form.errors.get("question", ["The form was incomplete: load the page again."]))
+        sheet.asking = " ".join(map(str, form.errors.get("question", ["Load the page again."])))
         return _shown(request, sheet, status=422)
     act = partial(ask_upstream, text=form.cleaned_data["question"])
     return _done(request, ticket_id, act, said="Asked. The answer will bring the ticket back to you first.")
@@ -242,7 +242,6 @@ def _open_override(sheet: Sheet, key: str, *, given: QueryDict | None = None) ->
 
 
 def _answer(sent: dict[str, Any], *, sheet: Sheet | None) -> Answer:
-    second_act = sheet.second_act if sheet else None
     kind = sent["kind"]
     return Answer(
         kind=kind,
@@ -253,10 +252,10 @@ def _answer(sent: dict[str, Any], *, sheet: Sheet | None) -> Answer:
         action=sent["action"] if kind == VerdictKind.OVERRIDE else "",
         payload=sheet.form.payload if sheet and sheet.form and kind in CHANGING else None,
         material={"yes": True, "no": False}.get(sent["material"]) if kind == VerdictKind.EDIT else None,
-        reason_code=sent["reject"],
+        reason_code=sent["reject"] or sent["reason"],
         note=sent["note"],
         reasoning_rating=sent["reasoning_rating"],
-        acts=2 if second_act and second_act.is_given(sent["confirmation"]) else 1,
+        acts=2 if sheet and sheet.second_act and sheet.second_act.is_given(sent["confirmation"]) else 1,
         estimate=sent["estimate"],
     )
 
@@ -341,10 +340,9 @@ def _refused(request: PageRequest, ticket_id: UUID, error: ClaimError, *, now: d
     """The ticket as it stands now, and over it what stood in the way: who, and when."""
     if isinstance(error, NotVisible):
         raise Http404 from error
-    if isinstance(error, NotAllowed):
-        raise PermissionDenied from error
     sheet = _sheet(request, ticket_id, now=now)
     at: datetime | None = getattr(error, "at", None)
     sheet.notice = Notice(f"{error.detail} ({at:%H:%M:%S} UTC)" if at else error.detail, "stop")
-    status = 412 if isinstance(error, Stale) else 422 if isinstance(error, TooSoon) else 409
-    return _shown(request, sheet, status=status)
+    status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 409)
+    # A refusal for want of rights is shown as well, where other answers of that status are not.
+    return retarget(_shown(request, sheet, status=status), "#ticket")

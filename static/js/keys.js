@@ -38,7 +38,8 @@
 
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const visible = (element) => element.checkVisibility({ visibilityProperty: true });
-  const control = (act) => act.split(" ").flatMap((word) => all(`[data-act~="${word}"]`)).find(visible);
+  const named = (act) => act.split(" ").flatMap((word) => all(`[data-act~="${word}"]`));
+  const control = (act) => named(act).find(visible) || named(act).find((element) => element.closest("[data-fold]"));
   const openPanel = () => document.querySelector("details[data-panel][open]");
 
   function painted() {
@@ -58,6 +59,8 @@
   }
 
   function press(element) {
+    const fold = element.closest("[data-fold]");
+    if (fold) fold.open = true;
     if (element.matches("input, textarea, select, fieldset")) {
       (element.matches("fieldset") ? element.querySelector("input") : element).focus();
       return;
@@ -73,7 +76,7 @@
   }
 
   function pick(digit) {
-    const scope = openPanel() || document.activeElement.closest("[data-digits]");
+    const scope = openPanel() || document.querySelector("[data-digits]");
     const choice = scope && all(`[data-digit="${digit}"]`, scope).find(visible);
     if (choice) choice.click();
     return Boolean(choice);
@@ -95,7 +98,8 @@
     if (panel) {
       panel.open = false;
       panel.querySelector("summary").focus();
-    } else if (isTyping(target) && !control("cancel")) {
+    } else if (isTyping(target)) {
+      // What was typed stays; a second Esc goes back.
       target.blur();
     } else if (control("cancel")) {
       control("cancel").click();
@@ -108,11 +112,17 @@
   function send(target) {
     const scope = target.closest("[data-panel], [data-sends], form");
     const button = scope && all("[data-act~=send], [data-act~=confirm]", scope).find(visible);
-    if (button && readable()) button.click();
-    return Boolean(button);
+    if (button) {
+      if (readable()) button.click();
+      return true;
+    }
+    // Where sending means choosing, the choice is next: a digit, or Enter on one of them.
+    const choice = document.querySelector("[data-digits] button");
+    if (choice) choice.focus();
+    return Boolean(choice);
   }
 
-  function named(event) {
+  function spelled(event) {
     if (event.key.length > 1) return event.key === "Escape" ? "Esc" : event.key;
     const key = event.shiftKey ? event.key : event.key.toLowerCase();
     const sequence = prefix && performance.now() - prefixAt < SEQUENCE_MS ? `${prefix} ${key}` : key;
@@ -122,7 +132,7 @@
 
   /* What the event means, from the table alone; undefined where it means nothing. */
   function entryFor(event) {
-    const key = named(event);
+    const key = spelled(event);
     if (key === "g") {
       prefix = "g";
       prefixAt = performance.now();

@@ -69,7 +69,7 @@
   document.addEventListener("htmx:beforeSwap", (event) => {
     const list = event.detail.target;
     if (!list.matches("[data-refresh]") || event.detail.xhr.status !== 200) return;
-    const busy = list.querySelector("[data-rows]:hover") || list.querySelector("[data-rows]")?.contains(document.activeElement);
+    const busy = list.querySelector("[data-rows]:hover, [data-rows]:focus-within, [data-fold]:focus-within");
     if (busy && event.detail.requestConfig.triggeringEvent?.type === "refresh") {
       event.detail.shouldSwap = false;
       byId("stale").hidden = false;
@@ -79,6 +79,14 @@
     const list = event.target.closest("[data-refresh]");
     const tag = event.detail.xhr?.getResponseHeader("ETag");
     if (list && tag && event.detail.xhr.status === 200) byId(list.id).dataset.tag = tag;
+  });
+
+  // A refusal is shown where the server names the place for it; any other 403 is none of our fragments.
+  document.addEventListener("htmx:beforeSwap", (event) => {
+    if (event.detail.xhr.status === 403 && event.detail.xhr.getResponseHeader("HX-Retarget")) {
+      event.detail.shouldSwap = true;
+      event.detail.isError = false;
+    }
   });
 
   /* ---- Focus goes where the work goes, and live regions say what happened ---- */

@@ -1,0 +1,475 @@
+"""The ticket page and everything done on it, by the people who may and those who may not."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+from uuid import uuid4
+
+import pytest
+from django.utils import timezone
+
+from policies.domain.vocabulary import Reversibility, VerdictKind
+from reviews.domain.vocabulary import TicketState
+from reviews.models import Client, Question, Ticket, Verdict
+from reviews.services.ask import answer_question
+from reviews.services.claim import claim_ticket
+from reviews.services.settle import cancel_decision
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db
+HX = {"HX-Request": "true", "HX-Target": "ticket"}
+# Long enough ago for a verdict to have been read, soon enough for a claim to hold.
+READ = timedelta(seconds=20)
+
+
+@pytest.fixture
+def now():
+    return timezone.now() - READ
+
+
+@pytest.fixture
+def policy(now):
+    workflow = make.make_workflow()
+    make.make_action(workflow, "refund_fee", layout={"/message": "message"})
+    make.make_action(
+        workflow,
+        "trace_top_up",
+        payload_schema={
+            "type": "object",
+            "properties": {"message": {"type": "string"}, "card": {"type": "string", "minLength": 4}},
+            "required": ["message", "card"],
+            "additionalProperties": False,
+        },
+    )
+    make.make_action(workflow, "send_letter", reversibility=Reversibility.IRREVERSIBLE)
+    return make.make_live_policy(workflow, now=now)
+
+
+@pytest.fixture
+def as_ana(client):
+    client.force_login(make.ana())
+    return client
+
+
+def opened(client, ticket, *, at):
+    """Claim the ticket for Ana as of `at`, and read the hidden fields of its page."""
+    claim_ticket(ticket.pk, reviewer=make.ana(), now=at)
+    return hidden_fields(client, ticket)
+
+
+def hidden_fields(client, ticket):
+    page = client.get(f"/tickets/{ticket.pk}/").content.decode()
+    names = ("version", "claim_epoch", "shown_sha256", "request_key")
+    return {name: re.search(rf'name="{name}" value="([^"]+)"', page)[1] for name in names}
+
+
+def post(client, ticket, act, data, **headers):
+    return client.post(f"/tickets/{ticket.pk}/{act}", data, headers=headers or HX)
+
+
+def test_a_ticket_shows_everything_that_is_needed_to_judge_it(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now, reasoning="Because <b>I</b> say so."))
+    page = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+    for shown in (
+        "Refund fee",
+        "12.00",
+        "Customer 77",
+        "Confidence 0.62",
+        "at least 0.85 needed",
+        "Is the fee really refundable",
+        "Do you charge for topping up?",
+        "Trace top up",
+        "Because &lt;b&gt;I&lt;/b&gt; say so.",
+        "support-router",
+        "Take this ticket",
+    ):
+        assert shown in page, shown
+
+
+@pytest.mark.parametrize("who", [make.eve, make.ada])
+def test_who_may_not_see_a_ticket_finds_no_page(client, policy, now, who):
+    ticket = make.gate_of(make.submit_one(now=now))
+    person = who()
+    client.force_login(person)
+    expected = 404 if person.username == "eve" else 200
+    assert client.get(f"/tickets/{ticket.pk}/").status_code == expected
+    assert client.get(f"/tickets/{uuid4()}/").status_code == 404
+
+
+@pytest.mark.parametrize(
+    "act", ["claim", "verdict", "skip", "release", "escalate", "ask", "undo", "renew", "changes", "alike"]
+)
+def test_eve_can_do_nothing_to_a_ticket(client, policy, now, act):
+    ticket = make.gate_of(make.submit_one(now=now))
+    client.force_login(make.eve())
+    sent = {"kind": "approve", "version": 1, "claim_epoch": 0, "shown_sha256": "0" * 64, "request_key": "k"}
+    call = client.get if act == "alike" else client.post
+    assert call(f"/tickets/{ticket.pk}/{act}", {**sent, "question": "Why?"}).status_code == 404
+    assert not Verdict.objects.exists()
+
+
+def test_an_auditor_looks_and_is_offered_no_verdict(client, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    client.force_login(make.ines())
+    page = client.get(f"/tickets/{ticket.pk}/").content.decode()
+    assert "Customer 77" in page
+    assert 'value="approve"' not in page
+    assert "Take this ticket" not in page
+    assert client.post(f"/tickets/{ticket.pk}/claim", headers=HX).status_code == 403
+
+
+def test_next_claims_a_ticket_and_opens_it(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    answer = as_ana.post("/tickets/next", headers=HX)
+    assert answer.headers["HX-Push-Url"] == f"/tickets/{ticket.pk}/"
+    assert answer.content.decode().strip().startswith('<div id="ticket"')
+    ticket.refresh_from_db()
+    assert (ticket.state, ticket.claimed_by) == (TicketState.CLAIMED, make.ana())
+
+
+def test_next_goes_on_with_what_is_still_held(as_ana, policy, now):
+    held = make.gate_of(make.submit_one(now=now))
+    make.submit_one(now=now)
+    claim_ticket(held.pk, reviewer=make.ana(), now=now)
+    assert as_ana.post("/tickets/next", headers=HX).headers["HX-Push-Url"] == f"/tickets/{held.pk}/"
+
+
+def test_next_keeps_to_the_filters_of_the_desk(as_ana, policy, now):
+    make.submit_one(now=now)
+    wanted = make.gate_of(make.submit_one(now=now, confidence=None))
+    answer = as_ana.post("/tickets/next", {"filters": "reason=missing_confidence"}, headers=HX)
+    assert answer.headers["HX-Push-Url"] == f"/tickets/{wanted.pk}/?reason=missing_confidence"
+    assert "reason=missing_confidence" in answer.content.decode()
+
+
+def test_with_nothing_left_next_says_so(as_ana, policy):
+    answer = as_ana.post("/tickets/next", headers=HX)
+    assert "Nothing left to do" in answer.content.decode()
+    assert answer.headers["HX-Push-Url"] == "/"
+    assert as_ana.post("/tickets/next").headers["Location"] == "/"
+
+
+def test_the_answer_to_an_approval_is_the_next_ticket_with_a_way_back(as_ana, policy, now):
+    first = make.gate_of(make.submit_one(now=now))
+    second = make.gate_of(make.submit_one(now=now, subject={"type": "customer", "id": "c-2", "label": "Customer 2"}))
+    sent = opened(as_ana, first, at=now)
+    answer = post(as_ana, first, "verdict", {**sent, "kind": "approve", "note": "fine", "reasoning_rating": "5"})
+    page = answer.content.decode()
+    assert answer.headers["HX-Push-Url"] == f"/tickets/{second.pk}/"
+    assert "Customer 2" in page
+    assert "Approved" in page
+    assert f"/tickets/{first.pk}/undo" in page
+    given = Verdict.objects.get()
+    assert (given.kind, given.note, given.reasoning_rating) == (VerdictKind.APPROVE, "fine", 5)
+
+
+def test_without_javascript_the_same_forms_redirect(as_ana, policy, now):
+    first = make.gate_of(make.submit_one(now=now))
+    second = make.gate_of(make.submit_one(now=now))
+    sent = opened(as_ana, first, at=now)
+    answer = as_ana.post(f"/tickets/{first.pk}/verdict", {**sent, "kind": "approve"})
+    assert (answer.status_code, answer.headers["Location"]) == (302, f"/tickets/{second.pk}/")
+    assert "Undo" in as_ana.get(f"/tickets/{second.pk}/").content.decode()
+
+
+def test_a_resend_counts_once(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "approve"}
+    for _ in range(3):
+        assert post(as_ana, ticket, "verdict", sent).status_code == 200
+    assert Verdict.objects.count() == 1
+
+
+def test_a_rejection_is_sent_by_its_reason(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = opened(as_ana, ticket, at=now)
+    assert post(as_ana, ticket, "verdict", {**sent, "reject": "wrong_facts"}).status_code == 200
+    given = Verdict.objects.get()
+    assert (given.kind, given.reason_code) == (VerdictKind.REJECT, "wrong_facts")
+
+
+def test_a_form_that_says_nothing_is_refused_with_the_form(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = opened(as_ana, ticket, at=now)
+    answer = post(as_ana, ticket, "verdict", sent)
+    assert answer.status_code == 422
+    assert "Say what you decide." in answer.content.decode()
+    assert not Verdict.objects.exists()
+
+
+def test_what_was_decided_meanwhile_is_409_with_who_and_when(client, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    client.force_login(make.ana())
+    sent = {**opened(client, ticket, at=now), "kind": "approve"}
+    Ticket.objects.filter(pk=ticket.pk).update(claimed_until=now - timedelta(minutes=1))
+    client.force_login(make.ben())
+    claim_ticket(ticket.pk, reviewer=make.ben(), now=now)
+    post(client, ticket, "verdict", {**hidden_fields(client, ticket), "kind": "approve"})
+    client.force_login(make.ana())
+    answer = post(client, ticket, "verdict", sent)
+    assert answer.status_code == 409
+    assert re.search(r"Ben has decided this\. \(\d\d:\d\d:\d\d UTC\)", answer.content.decode())
+    assert "Next ticket" in answer.content.decode()
+    assert Verdict.objects.get().reviewer == make.ben()
+
+
+def test_a_colleague_s_ticket_is_409_with_their_name(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    claim_ticket(ticket.pk, reviewer=make.ben(), now=now)
+    assert "Ben has this open." in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+    answer = post(as_ana, ticket, "claim", {})
+    assert answer.status_code == 409
+    assert "Ben has this ticket." in answer.content.decode()
+
+
+def test_what_changed_since_it_was_shown_is_412_and_shown_anew(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "approve"}
+    answer = post(as_ana, ticket, "verdict", {**sent, "shown_sha256": "0" * 64})
+    assert answer.status_code == 412
+    assert "Look again." in answer.content.decode()
+    assert sent["shown_sha256"] in answer.content.decode()
+
+
+def test_a_verdict_that_nobody_could_have_read_for_is_refused(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = opened(as_ana, ticket, at=timezone.now() + timedelta(seconds=5))
+    answer = post(as_ana, ticket, "verdict", {**sent, "kind": "approve"})
+    assert answer.status_code == 422
+    assert "too quick" in answer.content.decode()
+
+
+# ---- Edit and override
+
+
+def test_an_edit_opens_only_the_fields_that_the_workflow_opens(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    opened(as_ana, ticket, at=now)
+    page = as_ana.get(f"/tickets/{ticket.pk}/?edit=1", headers=HX).content.decode()
+    assert 'name="field:/message"' in page
+    assert 'name="field:/amount"' in page
+    assert 'name="field:/currency"' not in page
+
+
+def test_an_edit_keeps_what_was_not_written_into_and_says_whether_it_is_material(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "edit", "field:/amount": "11.00", "material": "yes"}
+    sent["field:/message"] = "Do you charge for topping up?"
+    assert post(as_ana, ticket, "verdict", sent).status_code == 200
+    given = Verdict.objects.get()
+    assert given.payload == {"message": "Do you charge for topping up?", "amount": "11.00", "currency": "EUR"}
+    assert given.material is True
+
+
+def test_an_edit_that_does_not_say_whether_it_is_material_comes_back_with_what_was_written(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "edit", "field:/message": "Another text", "note": "my note"}
+    answer = post(as_ana, ticket, "verdict", sent)
+    page = answer.content.decode()
+    assert answer.status_code == 422
+    assert "Say whether the edit changes the substance" in page
+    assert "Another text" in page
+    assert "my note" in page
+    assert not Verdict.objects.exists()
+
+
+def test_the_changes_are_shown_while_they_are_written(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "edit", "field:/message": "Do we charge for topping up?"}
+    page = post(as_ana, ticket, "changes", sent).content.decode()
+    assert "<del>you</del><ins>we</ins>" in page
+
+
+def test_an_override_shows_the_other_action_s_fields_prefilled_where_they_match(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    opened(as_ana, ticket, at=now)
+    page = as_ana.get(f"/tickets/{ticket.pk}/?override=trace_top_up", headers=HX).content.decode()
+    assert 'name="field:/message" form="decide" value="Do you charge for topping up?"' in page
+    assert 'name="field:/card" form="decide" value=""' in page
+    assert "field:/amount" not in page
+
+
+def test_an_override_is_validated_field_by_field(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "override", "action": "trace_top_up", "reason": "wrong_action"}
+    sent |= {"field:/message": "Do you charge for topping up?", "field:/card": "1"}
+    answer = post(as_ana, ticket, "verdict", sent)
+    assert answer.status_code == 422
+    assert 'id="field-card-error"' in answer.content.decode()
+    assert post(as_ana, ticket, "verdict", {**sent, "field:/card": "4417"}).status_code == 200
+    given = Verdict.objects.get()
+    assert (given.action, given.payload) == (
+        "trace_top_up",
+        {"message": "Do you charge for topping up?", "card": "4417"},
+    )
+
+
+def test_an_override_to_what_can_t_be_undone_takes_two_acts(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "override", "action": "send_letter", "reason": "other"}
+    answer = post(as_ana, ticket, "verdict", sent)
+    assert answer.status_code == 422
+    assert "Type 12.00 to confirm." in answer.content.decode()
+    assert post(as_ana, ticket, "verdict", {**sent, "confirmation": " 12.00"}).status_code == 200
+    assert Verdict.objects.get().action == "send_letter"
+
+
+# ---- Two acts
+
+
+def test_what_can_t_be_undone_is_approved_by_typing_and_not_by_one_key(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now, action="send_letter", payload={"message": "Dear you"}))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "approve"}
+    page = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+    assert "Type “send” to confirm" in page
+    for wrong in ({}, {"confirmation": ""}, {"confirmation": "sent"}):
+        answer = post(as_ana, ticket, "verdict", {**sent, **wrong})
+        assert answer.status_code == 422
+        assert 'aria-invalid="true"' in answer.content.decode()
+    assert not Verdict.objects.exists()
+    assert post(as_ana, ticket, "verdict", {**sent, "confirmation": "Send"}).status_code == 200
+    assert Verdict.objects.count() == 1
+
+
+def test_a_rejection_takes_one_act_whatever_the_stakes(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now, action="send_letter", payload={"message": "Dear you"}))
+    sent = {**opened(as_ana, ticket, at=now), "reject": "unsafe", "confirmation": ""}
+    assert post(as_ana, ticket, "verdict", sent).status_code == 200
+
+
+def test_what_no_page_shows_whole_is_not_approved_with_one_key(as_ana, policy, now):
+    ticket = make.gate_of(
+        make.submit_one(now=now, payload={"message": "a" * 120_000, "amount": "1", "currency": "EUR"})
+    )
+    opened(as_ana, ticket, at=now)
+    assert "Too much for one page." in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
+# ---- Everything else
+
+
+def test_a_skipped_ticket_gives_way_to_the_next(as_ana, policy, now):
+    first, second = (make.gate_of(make.submit_one(now=now)) for _ in range(2))
+    sent = opened(as_ana, first, at=now)
+    answer = post(as_ana, first, "skip", sent)
+    assert answer.headers["HX-Push-Url"] == f"/tickets/{second.pk}/"
+    assert "Skipped" in answer.content.decode()
+
+
+def test_a_released_ticket_goes_back_and_the_reviewer_to_the_desk(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    assert post(as_ana, ticket, "release", opened(as_ana, ticket, at=now)).headers["HX-Redirect"] == "/"
+    ticket.refresh_from_db()
+    assert ticket.state == TicketState.OPEN
+
+
+def test_a_question_needs_words_and_then_the_ticket_waits(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = opened(as_ana, ticket, at=now)
+    answer = post(as_ana, ticket, "ask", {**sent, "question": " "})
+    assert answer.status_code == 422
+    assert "Write what you need to know." in answer.content.decode()
+    assert post(as_ana, ticket, "ask", {**sent, "question": "Which plan?"}).status_code == 200
+    assert Question.objects.get().text == "Which plan?"
+    assert "the ticket waits for the answer" in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
+def test_an_answer_is_shown_beside_its_question(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    post(as_ana, ticket, "ask", {**opened(as_ana, ticket, at=now), "question": "Which plan?"})
+    client = Client.objects.get(name="Support agent")
+    answer_question(ticket.decision_id, client=client, text="The small one", context={"plan": "S"}, now=timezone.now())
+    page = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+    for shown in ("Which plan?", "The small one", "Plan"):
+        assert shown in page
+
+
+def test_an_escalated_ticket_leaves_with_its_note(client, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    client.force_login(make.ana())
+    post(client, ticket, "escalate", {**opened(client, ticket, at=now), "note": "Above my head"})
+    client.force_login(make.omar())
+    assert "Above my head" in client.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
+def test_undo_gives_the_ticket_back(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    post(as_ana, ticket, "verdict", {**opened(as_ana, ticket, at=now), "kind": "approve"})
+    answer = post(as_ana, ticket, "undo", {})
+    assert "Taken back" in answer.content.decode()
+    ticket.refresh_from_db()
+    assert (ticket.state, ticket.claimed_by) == (TicketState.CLAIMED, make.ana())
+
+
+def test_a_renewed_claim_says_until_when_and_a_lost_one_who_has_it(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = opened(as_ana, ticket, at=now)
+    assert "yours for" in post(as_ana, ticket, "renew", sent).content.decode()
+    Ticket.objects.filter(pk=ticket.pk).update(claimed_until=now - timedelta(minutes=1))
+    claim_ticket(ticket.pk, reviewer=make.ben(), now=now)
+    answer = post(as_ana, ticket, "renew", sent)
+    assert answer.status_code == 409
+    assert "Ben has this ticket." in answer.content.decode()
+
+
+def test_what_upstream_withdrew_says_so(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    cancel_decision(ticket.decision_id, client=Client.objects.get(name="Support agent"), reason="", now=timezone.now())
+    assert "Upstream withdrew this." in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
+def test_like_cases_are_a_fragment_of_their_own(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    assert "Nothing like it was decided before." in as_ana.get(f"/tickets/{ticket.pk}/alike").content.decode()
+
+
+HOSTILE = "<img src=x onerror=alert(1)>{{ 7|add:7 }}{% now 'Y' %}\u202e\u200b<b hx-get=/x hx-trigger=load>"
+
+
+def test_hostile_text_is_inert_in_every_field(as_ana, policy, now):
+    ticket = make.gate_of(
+        make.submit_one(
+            now=now,
+            payload={"message": HOSTILE, HOSTILE: HOSTILE, "amount": "1", "currency": HOSTILE},
+            reasoning=HOSTILE,
+            context={HOSTILE: HOSTILE, "list": [{HOSTILE: HOSTILE}]},
+            alternatives=[{"action": HOSTILE[:80], "confidence": 0.1}],
+            subject={"type": HOSTILE[:40], "id": HOSTILE, "label": HOSTILE},
+            model={"name": HOSTILE, "version": HOSTILE},
+        )
+    )
+    opened(as_ana, ticket, at=now)
+    for path in ("", "?edit=1", "alike"):
+        page = as_ana.get(f"/tickets/{ticket.pk}/{path}").content.decode()
+        assert "<img" not in page
+        assert "<b hx-get" not in page
+        assert "\u202e" not in re.sub(r"<(textarea|input)[^>]*>[^<]*|\w+=\"[^\"]*\"", "", page)
+    assert "{{ 7|add:7 }}" in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
+def test_the_ticket_takes_a_fixed_number_of_queries(as_ana, policy, now, django_assert_max_num_queries):
+    ticket = make.gate_of(make.submit_one(now=now))
+    sent = opened(as_ana, ticket, at=now)
+    for _ in range(5):
+        make.submit_one(now=now)
+    with django_assert_max_num_queries(20):
+        as_ana.get(f"/tickets/{ticket.pk}/")
+    with django_assert_max_num_queries(40):
+        answer = post(as_ana, ticket, "verdict", {**sent, "kind": "approve"})
+    assert "HX-Push-Url" in answer.headers
+
+
+def test_a_second_person_is_shown_the_change_that_they_confirm(client, now):
+    make.make_live_policy(now=now, verdicts_needed=2, largest_amount=Decimal(5), currency="EUR")
+    ticket = make.gate_of(make.submit_one(now=now))
+    client.force_login(make.ana())
+    claim_ticket(ticket.pk, reviewer=make.ana(), now=now)
+    sent = {**hidden_fields(client, ticket), "kind": "edit", "material": "no", "confirmation": "12.00"}
+    sent |= {"field:/message": "Do we charge for topping up?", "field:/amount": "12.00"}
+    assert post(client, ticket, "verdict", sent).status_code == 200
+    client.force_login(make.ben())
+    claim_ticket(ticket.pk, reviewer=make.ben(), now=now)
+    page = client.get(f"/tickets/{ticket.pk}/").content.decode()
+    assert "Ana edited this" in page
+    assert "<del>you</del><ins>we</ins>" in page
+    assert "verdict 2 of 2" in page
