@@ -8,8 +8,10 @@ import json
 from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from functools import lru_cache
 from typing import Any
 
+from django.contrib.auth.hashers import make_password
 from django.contrib.auth.models import Group, User
 
 from policies.domain.canonical import canonical_bytes
@@ -42,13 +44,23 @@ def make_group(name: str = SUPPORT) -> Group:
 def make_user(name: str, *, groups: Sequence[str] = (), **fields: Any) -> User:
     """The user of this name with their e-mail at example.org, made if they aren't there, in these groups."""
     user, made = User.objects.get_or_create(
-        username=name, defaults={"email": f"{name}@example.org", "first_name": name.title(), **fields}
+        username=name,
+        defaults={
+            "email": f"{name}@example.org",
+            "first_name": name.title(),
+            "password": _hashed(PASSWORD),
+            **fields,
+        },
     )
     if made:
-        user.set_password(PASSWORD)
-        user.save()
         user.groups.set([make_group(group) for group in groups])
     return user
+
+
+@lru_cache(maxsize=1)
+def _hashed(password: str) -> str:
+    """Hashing is slow on purpose; once is enough for all the people of the tests."""
+    return make_password(password)
 
 
 def ana() -> User:

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
-from django.db.models.functions import Least
+from django.db.models.functions import Greatest
 from psycopg.errors import LockNotAvailable
 
 from reviews.domain.vocabulary import EventKind, TicketEvent, TicketState
@@ -123,7 +123,7 @@ def claim_ticket(ticket_id: UUID, *, reviewer: User, now: datetime) -> Ticket:
             if ticket.state == TicketState.CLAIMED and not lease_is_over(ticket):
                 if ticket.claimed_by_id != reviewer.pk:
                     raise Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
-                return _extended(ticket)
+                return _extended(ticket, now=now)
             _check_takeable(ticket, reviewer=reviewer, now=now)
             return _taken(ticket, reviewer=reviewer, now=now)
     except OperationalError as error:
@@ -140,7 +140,7 @@ def renew_claim(ticket_id: UUID, *, reviewer: User, epoch: int, now: datetime) -
     with transaction.atomic():
         ticket = lock_visible_ticket(ticket_id, viewer=reviewer)
         check_claim(ticket, reviewer=reviewer, epoch=epoch, now=now)
-        return _extended(ticket)
+        return _extended(ticket, now=now)
 
 
 def release_claim(ticket_id: UUID, *, reviewer: User, epoch: int, now: datetime) -> None:
@@ -198,10 +198,12 @@ def _check_takeable(ticket: Ticket, *, reviewer: User, now: datetime) -> None:
         raise Held(by=name_of(ticket.reserved_for), until=ticket.reserved_until)
 
 
-def _extended(ticket: Ticket) -> Ticket:
-    lease = DatabaseClock() + timedelta(seconds=settings.CLAIM_LEASE_SECONDS)
-    most = F("claimed_at") + timedelta(seconds=settings.CLAIM_MAX_SECONDS)
-    Ticket.objects.filter(pk=ticket.pk).update(claimed_until=Least(lease, most))
+def _extended(ticket: Ticket, *, now: datetime) -> Ticket:
+    """Another lease from now, but none past the most that one claim may last."""
+    assert ticket.claimed_at is not None, "a claim has its time"
+    left = ticket.claimed_at + timedelta(seconds=settings.CLAIM_MAX_SECONDS) - now
+    lease = min(timedelta(seconds=settings.CLAIM_LEASE_SECONDS), left)
+    Ticket.objects.filter(pk=ticket.pk).update(claimed_until=Greatest(F("claimed_until"), DatabaseClock() + lease))
     ticket.refresh_from_db(fields=["claimed_until"])
     return ticket
 
