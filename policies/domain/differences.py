@@ -1,0 +1,391 @@
+"""What differs between two policies, in words, and whether it lets more run or asks more people.
+
+`Effect.LOOSENS` is said of whatever may let something run alone that didn't, or asks fewer people: where that can't be
+told from the documents alone (another expression, another place for the amount) it is said too. So if nothing loosens,
+what runs alone by the later policy ran alone by the earlier one.
+"""
+
+import json
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from decimal import Decimal
+from enum import StrEnum
+from itertools import product
+from typing import Any, Final
+
+from policies.domain.problems import row_name
+from policies.domain.reasons import describe, moment, money
+from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec, plain_decimal
+from policies.domain.vocabulary import Autonomy, Reversibility
+
+
+class Effect(StrEnum):
+    """Which way a difference goes."""
+
+    LOOSENS = "loosens"  # may let more run alone, or asks fewer people
+    TIGHTENS = "tightens"  # lets less run alone, or asks more people
+    NEITHER = "neither"
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """One thing that the later policy says otherwise, as a sentence."""
+
+    sentence: str
+    effect: Effect
+
+
+def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> tuple[Difference, ...]:
+    """What `after` says otherwise than `before` (None: there was no policy); both are documents of policies.
+
+    Empty only where the two are equal. Raises SpecError for a document that can't be read.
+    """
+    later = Policy.from_canonical(after, "", number=0)
+    earlier = Policy(later.workflow, 0, "", {}, ()) if before is None else Policy.from_canonical(before, "", number=0)
+    return (*_in_rows(earlier, later), *_in_rules(earlier, later), *_in_actions(earlier, later))
+
+
+def row_in_words(row: ThresholdSpec, policy: Policy) -> str:
+    """What a row of `policy` lets its action do, and what that stands on, as sentences."""
+    basis = f" {_basis(row)[:1].upper()}{_basis(row)[1:]}." if row.autonomy == Autonomy.BY_CONFIDENCE else ""
+    return f"{describe(row, policy.actions.get(row.action))}.{basis}"
+
+
+# ---- Rows -----------------------------------------------------------------------------------------------------------
+
+
+def _in_rows(before: Policy, after: Policy) -> Iterator[Difference]:
+    old = {row.key: row for row in before.thresholds}
+    new = {row.key: row for row in after.thresholds}
+    for key in sorted({*old, *new}):
+        if key not in old:
+            yield Difference(f"New row: {row_in_words(new[key], after)}", _effect_of_row(key, before, after))
+        elif key not in new:
+            yield Difference(f"Row dropped: {row_in_words(old[key], before)}", _effect_of_row(key, before, after))
+        elif old[key].autonomy != new[key].autonomy:
+            yield Difference(
+                f"{row_in_words(new[key], after)} Before: {row_in_words(old[key], before)}",
+                _effect_between(old[key], new[key]),
+            )
+        else:
+            yield from _in_row(old[key], new[key])
+
+
+def _effect_of_row(key: tuple[str, str, str], before: Policy, after: Policy) -> Effect:
+    """What it does that the row `key` stands in one policy only: to all that it governs there."""
+    effects = set()
+    for action, (model_name, model_version) in product(_actions_in(before, after), _models_in(before, after)):
+        old, new = (
+            policy.row_for(action=action, model_name=model_name, model_version=model_version)
+            for policy in (before, after)
+        )
+        if any(row is not None and row.key == key for row in (old, new)):
+            effects.add(_effect_between(old, new))
+    return _strongest(effects)
+
+
+# A name that no row holds stands for everything that rows don't name.
+_OTHER: Final = "\x00"
+
+
+def _actions_in(*policies: Policy) -> set[str]:
+    return {_OTHER, *(row.action for policy in policies for row in policy.thresholds if row.action)}
+
+
+def _models_in(*policies: Policy) -> set[tuple[str, str]]:
+    named = {(row.model_name, row.model_version) for policy in policies for row in policy.thresholds if row.model_name}
+    return {(_OTHER, _OTHER), *((name, version or _OTHER) for name, version in named), *((n, _OTHER) for n, _ in named)}
+
+
+def _effect_between(old: ThresholdSpec | None, new: ThresholdSpec | None) -> Effect:
+    """What it does to the same decisions when `new` governs them in the place of `old`."""
+    was, now = old or ThresholdSpec(), new or ThresholdSpec()
+    effects = set()
+    if _runs_alone(was) != _runs_alone(now):
+        effects.add(_effect(loosens=_runs_alone(now), tightens=_runs_alone(was)))
+    effects |= {difference.effect for difference in _in_row(was, now)}
+    return _strongest(effects)
+
+
+def _strongest(effects: Iterable[Effect]) -> Effect:
+    found = set(effects)
+    return next((effect for effect in (Effect.LOOSENS, Effect.TIGHTENS) if effect in found), Effect.NEITHER)
+
+
+def _effect(*, loosens: bool, tightens: bool) -> Effect:
+    return Effect.LOOSENS if loosens else Effect.TIGHTENS if tightens else Effect.NEITHER
+
+
+def _runs_alone(row: ThresholdSpec) -> bool:
+    return row.autonomy == Autonomy.BY_CONFIDENCE
+
+
+@dataclass(frozen=True, slots=True)
+class _Part:
+    """A part of a row: its fields, what they say in words, and whether another value loosens (of rows alike else)."""
+
+    fields: tuple[str, ...]
+    words: Callable[[ThresholdSpec], str]
+    loosens: Callable[[ThresholdSpec, ThresholdSpec], bool]
+    tightens: Callable[[ThresholdSpec, ThresholdSpec], bool]
+    only_alone: bool = True
+    """Whether it matters only while the row lets something run alone."""
+
+
+def _rises(name: str) -> Callable[[ThresholdSpec, ThresholdSpec], bool]:
+    """Whether a limit, None for none, is higher in the second row; or is in another currency."""
+
+    def higher(old: ThresholdSpec, new: ThresholdSpec) -> bool:
+        was, now = getattr(old, name), getattr(new, name)
+        if was is None:
+            return False
+        return now is None or now > was or ("amount" in name and old.currency != new.currency)
+
+    return higher
+
+
+def _swapped(
+    test: Callable[[ThresholdSpec, ThresholdSpec], bool],
+) -> Callable[[ThresholdSpec, ThresholdSpec], bool]:
+    return lambda old, new: test(new, old)
+
+
+def _limit(name: str, words: Callable[[ThresholdSpec], str]) -> _Part:
+    fields = (name, "currency") if "amount" in name else (name,)
+    return _Part(fields, words, _rises(name), _swapped(_rises(name)))
+
+
+def _lowers(name: str) -> Callable[[ThresholdSpec, ThresholdSpec], bool]:
+    return lambda old, new: (getattr(new, name) or 0) < (getattr(old, name) or 0)
+
+
+def _least(name: str, words: Callable[[ThresholdSpec], str], *, only_alone: bool) -> _Part:
+    return _Part((name,), words, _lowers(name), _swapped(_lowers(name)), only_alone)
+
+
+def _never(old: ThresholdSpec, new: ThresholdSpec) -> bool:
+    return False
+
+
+def _always(old: ThresholdSpec, new: ThresholdSpec) -> bool:
+    return True
+
+
+def _amount(value: Decimal | None, row: ThresholdSpec, otherwise: str) -> str:
+    return otherwise if value is None else money(value, row.currency)
+
+
+def _per_cent(share: Decimal) -> str:
+    return f"{plain_decimal(share * 100)} %"
+
+
+def _people(count: int) -> str:
+    return "one person decides" if count == 1 else f"{count} people must agree"
+
+
+def _basis(row: ThresholdSpec) -> str:
+    if row.certificate_id:
+        return f"it stands on certificate {row.certificate_id} ({row.certificate_digest[:19] or 'without a digest'})"
+    return f"it stands on the reason “{row.basis_reason}”" if row.basis_reason else "it stands on nothing"
+
+
+def _claim(row: ThresholdSpec) -> str:
+    if row.alpha is None and row.delta is None:
+        return "no error rate is claimed"
+    alpha, delta = ("no figure" if each is None else _per_cent(each) for each in (row.alpha, row.delta))
+    return f"an error rate up to {alpha} is claimed, wrong with a chance of {delta}"
+
+
+_PARTS: Final = (
+    _least(
+        "least_confidence",
+        lambda row: (
+            "it names no confidence"
+            if row.least_confidence is None
+            else f"it runs alone from a confidence of {plain_decimal(row.least_confidence)}"
+        ),
+        only_alone=True,
+    ),
+    _limit("largest_amount", lambda row: f"it runs alone up to {_amount(row.largest_amount, row, 'any amount')}"),
+    _limit(
+        "daily_count",
+        lambda row: (
+            f"at most {row.daily_count} a day run alone" if row.daily_count is not None else "no number a day is set"
+        ),
+    ),
+    _limit("daily_amount", lambda row: f"up to {_amount(row.daily_amount, row, 'any amount')} a day run alone"),
+    _limit(
+        "subject_daily_count",
+        lambda row: (
+            f"at most {row.subject_daily_count} a day run alone for one subject"
+            if row.subject_daily_count is not None
+            else "no number a day is set for one subject"
+        ),
+    ),
+    _limit(
+        "subject_daily_amount",
+        lambda row: f"up to {_amount(row.subject_daily_amount, row, 'any amount')} a day run alone for one subject",
+    ),
+    _least("verdicts_needed", lambda row: _people(row.verdicts_needed), only_alone=False),
+    _least(
+        "deliberate_acts",
+        lambda row: "one key approves" if row.deliberate_acts == 1 else "approving takes two deliberate acts",
+        only_alone=False,
+    ),
+    _least(
+        "separation",
+        lambda row: (
+            "two people must agree where nobody knows who asked for it"
+            if row.separation
+            else "it makes no difference whether somebody knows who asked for it"
+        ),
+        only_alone=False,
+    ),
+    _least(
+        "audit_rate",
+        lambda row: f"{_per_cent(row.audit_rate)} are drawn for review",
+        only_alone=False,
+    ),
+    _Part(
+        ("basis_holds_until",),
+        lambda row: (
+            f"that holds until {moment(row.basis_holds_until)}" if row.basis_holds_until else "that holds without end"
+        ),
+        _rises("basis_holds_until"),
+        _swapped(_rises("basis_holds_until")),
+    ),
+    _Part(("certificate_id", "certificate_digest", "basis_reason"), _basis, _never, _never),
+    _Part(("alpha", "delta"), _claim, _never, _never),
+)
+
+
+def _in_row(old: ThresholdSpec, new: ThresholdSpec) -> Iterator[Difference]:
+    """What two rows say otherwise, apart from whether they let anything run alone."""
+    alone = _runs_alone(old) and _runs_alone(new)
+    for part in _PARTS:
+        if all(getattr(old, name) == getattr(new, name) for name in part.fields):
+            continue
+        matters = alone or not part.only_alone
+        effect = _effect(loosens=matters and part.loosens(old, new), tightens=matters and part.tightens(old, new))
+        now, then = part.words(new), part.words(old)
+        if now != then:
+            yield Difference(f"{row_name(new)}: {now}; before, {then}.", effect)
+        elif "currency" not in part.fields:
+            yield Difference(f"{row_name(new)}: {now}, written otherwise.", effect)
+
+
+# ---- Rules ----------------------------------------------------------------------------------------------------------
+
+
+def _in_rules(before: Policy, after: Policy) -> Iterator[Difference]:
+    old, new = list(before.rules), list(after.rules)
+    pairs: list[tuple[RuleSpec, RuleSpec]] = []
+    for alike in (_same, lambda a, b: a.expression == b.expression, lambda a, b: a.sentence == b.sentence):
+        for rule in list(new):
+            match = next((each for each in old if alike(each, rule)), None)
+            if match is not None:
+                pairs.append((match, rule))
+                old.remove(match)
+                new.remove(rule)
+    for rule in old:
+        yield Difference(f"Rule dropped: {rule_in_words(rule)}", Effect.LOOSENS)
+    for rule in new:
+        yield Difference(f"New rule: {rule_in_words(rule)}", Effect.TIGHTENS)
+    for was, now in pairs:
+        if not _same(was, now):
+            loosens = now.expression != was.expression or now.verdicts_needed < was.verdicts_needed
+            yield Difference(
+                f"Rule changed: {rule_in_words(now)} Before: {rule_in_words(was)}",
+                _effect(loosens=loosens, tightens=now.verdicts_needed > was.verdicts_needed),
+            )
+    if [was.position for was, _ in sorted(pairs, key=lambda pair: pair[1].position)] != sorted(
+        was.position for was, _ in pairs
+    ):
+        yield Difference(
+            "The rules stand in another order; of those that fire, the first names the group.", Effect.NEITHER
+        )
+
+
+def _same(old: RuleSpec, new: RuleSpec) -> bool:
+    return all(
+        getattr(old, each.name) == getattr(new, each.name) for each in fields(RuleSpec) if each.name != "position"
+    )
+
+
+def rule_in_words(rule: RuleSpec) -> str:
+    """What a rule does, as a sentence."""
+    whom = f"{rule.group}" if rule.group else "the review group"
+    agree = "" if rule.verdicts_needed == 1 else f", of which {rule.verdicts_needed} people must agree"
+    asked = f" Asked: {rule.ask}" if rule.ask else ""
+    return f"“{rule.sentence}” where {rule.expression} — it goes to {whom}{agree}.{asked}"
+
+
+# ---- Actions --------------------------------------------------------------------------------------------------------
+
+
+def _in_actions(before: Policy, after: Policy) -> Iterator[Difference]:
+    for key in sorted({*before.actions, *after.actions}):
+        old, new = before.actions.get(key), after.actions.get(key)
+        if new is None:
+            yield Difference(
+                f"{key} is no longer registered: a person decides, and can only reject or override.", Effect.TIGHTENS
+            )
+        elif old is None:
+            alone = any(_runs_alone(each) for each in after.thresholds if each.action in (key, ""))
+            effect = _effect(loosens=alone and _can_run(new), tightens=False)
+            yield Difference(f"{key} (“{new.title}”) is registered: {_REVERSIBLE[new.reversibility]}.", effect)
+        else:
+            yield from _in_action(old, new)
+
+
+_REVERSIBLE: Final[Mapping[str, str]] = {
+    Reversibility.READ_ONLY: "it changes nothing",
+    Reversibility.REVERSIBLE: "we can undo it ourselves",
+    Reversibility.EXTERNALLY_REVERSIBLE: "it is undone only with somebody else's help",
+    Reversibility.IRREVERSIBLE: "it can't be undone, so a person confirms it first",
+}
+
+
+def _can_run(action: ActionSpec) -> bool:
+    return action.active and action.reversibility != Reversibility.IRREVERSIBLE
+
+
+def _in_action(old: ActionSpec, new: ActionSpec) -> Iterator[Difference]:
+    for each in fields(ActionSpec):
+        was, now = getattr(old, each.name), getattr(new, each.name)
+        if was == now:
+            continue
+        effect = Effect.NEITHER
+        if each.name in {"active", "reversibility"} and _can_run(old) != _can_run(new):
+            effect = _effect(loosens=_can_run(new), tightens=_can_run(old))
+        elif each.name in {"amount_pointer", "currency_pointer"}:
+            effect = Effect.LOOSENS
+        words = _ACTION_WORDS[each.name]
+        yield Difference(f"{new.key}: {words(now)}; before, {words(was)}.", effect)
+
+
+def _json(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _listed(values: Iterable[str]) -> str:
+    return ", ".join(values) or "nothing"
+
+
+_ACTION_WORDS: Final[Mapping[str, Callable[[Any], str]]] = {
+    "title": lambda title: f"it is called “{title}”",
+    "what": lambda what: f"what it does reads “{what}”",
+    "ask": lambda ask: f"the reviewer is asked “{ask}”",
+    "reversibility": lambda reversibility: _REVERSIBLE[reversibility],
+    "payload_schema": lambda schema: (
+        "its payload may be anything" if schema is None else f"its payload must fit the schema {_json(schema)}"
+    ),
+    "amount_pointer": lambda pointer: f"its amount is read at {pointer or 'no place'}",
+    "currency_pointer": lambda pointer: f"its currency is read at {pointer or 'no place'}",
+    "editable": lambda pointers: f"reviewers may edit {_listed(pointers)}",
+    "layout": lambda layout: f"its fields are shown as {_json(dict(layout))}",
+    "allowed_verdicts": lambda verdicts: f"reviewers may {_listed(verdicts)}",
+    "hold_seconds": lambda seconds: f"a verdict can be undone for {seconds} s",
+    "active": lambda active: "it is switched on" if active else "it is switched off, so a person decides",
+    "sensitive": lambda sensitive: "it is blurred at first" if sensitive else "it is shown at once",
+}
