@@ -1,7 +1,7 @@
 """How the API describes itself: what drf-spectacular finds in the views, and the refusals that every path shares."""
 
 from http import HTTPStatus
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
@@ -62,7 +62,23 @@ class Schema(AutoSchema):
     def get_tags(self) -> list[str]:
         return [self._tokenize_path()[0]]
 
-    def _get_response_bodies(self, direction: str = "response") -> dict[str, Any]:
+    def _map_basic_serializer(self, serializer: Any, direction: str) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_basic_serializer(serializer, direction)  # type: ignore[no-untyped-call]
+        if direction == "request":
+            schema["additionalProperties"] = False  # What is sent and not known is refused.
+        if "__doc__" not in vars(type(serializer)) or not type(serializer).__doc__:
+            schema.pop("description", None)  # That of a base class says nothing of this one.
+        return schema
+
+    def _map_serializer_field(self, field: Any, *how: Any, **more: Any) -> dict[str, Any]:
+        schema: dict[str, Any] = super()._map_serializer_field(field, *how, **more)  # type: ignore[no-untyped-call]
+        for inner in (schema, schema.get("items", {})):
+            inner.pop("x-spec-enum-id", None)
+        if getattr(field, "max_length", None) and "array" in schema.get("type", ""):
+            schema["maxItems"] = field.max_length
+        return schema
+
+    def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._refusals():
             bodies.setdefault(status, {"description": REFUSALS[status]})

@@ -1,8 +1,10 @@
 """Which kind of caller an address is for. What a caller may see there is asked of reviews.permissions."""
 
 from collections.abc import Collection, Mapping
-from typing import ClassVar, Protocol
+from typing import ClassVar
 
+from django.contrib.auth.models import User
+from rest_framework.exceptions import MethodNotAllowed
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
@@ -11,8 +13,21 @@ from reviews.domain.vocabulary import Scope
 from reviews.models import ClientKey
 
 
-class Scoped(Protocol):
-    """A view that says for each method which scopes open it; one of them is enough."""
+class KeyRequest(Request):
+    """A request that ByKey let through."""
+
+    auth: ClientKey
+
+
+class PersonRequest(Request):
+    """A request that ByPerson let through."""
+
+    user: User
+    auth: None
+
+
+class ScopedView(APIView):
+    """A view for API keys. `scopes` says for each method which open it; one of them is enough."""
 
     scopes: ClassVar[Mapping[str, Collection[Scope]]]
 
@@ -22,11 +37,12 @@ class ByKey(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         key = request.auth
-        if not isinstance(key, ClientKey):
+        if not isinstance(key, ClientKey) or not isinstance(view, ScopedView):
             return False
-        if request.method.lower() not in view.http_method_names or not hasattr(view, request.method.lower()):
-            return True  # Nobody may, which DRF answers with 405.
-        wanted: Collection[Scope] = view.scopes["GET" if request.method == "HEAD" else request.method]
+        method = "GET" if request.method == "HEAD" else request.method or ""
+        if method not in view.scopes:
+            raise MethodNotAllowed(method)
+        wanted = view.scopes[method]
         self.message = f"This key has none of the scopes that this takes: {', '.join(sorted(wanted))}."
         return not set(wanted).isdisjoint(key.client.scopes)
 

@@ -1,3 +1,26 @@
-from django.urls import URLPattern, URLResolver
+"""The API of decisions and tickets, below /api/v1/."""
 
-urlpatterns: list[URLPattern | URLResolver] = []
+from django.urls import path
+
+from reviews.api.views import afterwards, decisions, follow, tickets
+
+urlpatterns = [
+    path("decisions", decisions.Decisions.as_view(), name="api-decisions"),
+    path("decisions/<uuid:decision_id>", decisions.OneDecision.as_view(), name="api-decision"),
+    path("decisions/<uuid:decision_id>/cancel", afterwards.Cancel.as_view(), name="api-cancel"),
+    path("decisions/<uuid:decision_id>/answer", afterwards.Answer.as_view(), name="api-answer"),
+    path("decisions/<uuid:decision_id>/truth", afterwards.TruthOfOne.as_view(), name="api-truth"),
+    path("decisions/<uuid:decision_id>/execution", afterwards.Execution.as_view(), name="api-execution"),
+    path("truth", afterwards.TruthElsewhere.as_view(), name="api-truth-elsewhere"),
+    path("events", follow.Events.as_view(), name="api-events"),
+    path("intakes/<uuid:intake_id>", follow.OneIntake.as_view(), name="api-intake"),
+    path("tickets/next", tickets.Next.as_view(), name="api-next"),
+    path("tickets/<uuid:ticket_id>", tickets.OneTicket.as_view(), name="api-ticket"),
+    path("tickets/<uuid:ticket_id>/claim", tickets.Claim.as_view(), name="api-claim"),
+    path("tickets/<uuid:ticket_id>/verdict", tickets.Verdict.as_view(), name="api-verdict"),
+    path("tickets/<uuid:ticket_id>/ask", tickets.Ask.as_view(), name="api-ask"),
+    path("tickets/<uuid:ticket_id>/release", tickets.Release.as_view(), name="api-release"),
+    path("tickets/<uuid:ticket_id>/skip", tickets.Skip.as_view(), name="api-skip"),
+    path("tickets/<uuid:ticket_id>/escalate", tickets.Escalate.as_view(), name="api-escalate"),
+    path("tickets/<uuid:ticket_id>/undo", tickets.Undo.as_view(), name="api-undo"),
+]

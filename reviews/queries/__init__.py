@@ -4,10 +4,12 @@ Callers ask reviews.permissions first: `may_see_ticket` for a dossier, the clien
 """
 
 from reviews.queries.decisions import (
+    AnswerPage,
     LogFilters,
     LogPage,
     LogRow,
     Moment,
+    answers_page,
     decision_answer,
     decision_answers,
     decision_status,
@@ -19,15 +21,18 @@ from reviews.queries.decisions import (
 )
 from reviews.queries.dossier import Dossier, Table, Weighed, dossier, last_verdict, tickets_with_decisions
 from reviews.queries.feed import BadCursor, FeedItem, FeedPage, feed_page
+from reviews.queries.intakes import IntakePage, decision_id_of, intake_page
 from reviews.queries.precedents import Precedent, Precedents, precedents
 from reviews.queries.queue import QueueCounts, QueueFilters, QueuePage, QueueRow, name_of, queue_for
 from reviews.queries.recent import RecentVerdict, recent_verdicts
 
 __all__ = [
+    "AnswerPage",
     "BadCursor",
     "Dossier",
     "FeedItem",
     "FeedPage",
+    "IntakePage",
     "LogFilters",
     "LogPage",
     "LogRow",
@@ -41,12 +46,15 @@ __all__ = [
     "RecentVerdict",
     "Table",
     "Weighed",
+    "answers_page",
     "decision_answer",
     "decision_answers",
+    "decision_id_of",
     "decision_status",
     "decisions_of",
     "dossier",
     "feed_page",
+    "intake_page",
     "last_verdict",
     "log_decisions",
     "log_page",

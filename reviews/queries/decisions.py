@@ -116,6 +116,23 @@ def decisions_of(
     return with_status(found, status) if status else found
 
 
+@dataclass(frozen=True, slots=True)
+class AnswerPage:
+    """Answers, newest first. `next_after` is the place to go on from; None on the last page."""
+
+    answers: tuple[dict[str, Any], ...]
+    next_after: UUID | None
+
+
+def answers_page(decisions: QuerySet[Decision], *, after: UUID | None = None, limit: int = PAGE) -> AnswerPage:
+    """A page of some decisions' answers behind the decision `after`. Four queries."""
+    if after is not None:
+        decisions = decisions.filter(id__lt=after)
+    found = list(decisions.order_by("-id")[: limit + 1])
+    page = found[:limit]
+    return AnswerPage(answers=tuple(decision_answers(page)), next_after=page[-1].id if len(found) > limit else None)
+
+
 def with_status(decisions: QuerySet[Decision], status: str) -> QuerySet[Decision]:
     """Those that stand so."""
     if status in OutcomeKind.values:
