@@ -9,6 +9,7 @@ files that only root may read.
 import fcntl
 import json
 import os
+import pwd
 import secrets
 import shutil
 import signal
@@ -21,13 +22,14 @@ from contextlib import suppress
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 import psycopg
 from psycopg import sql
 
 OWNER, APPLICATION, DATABASE = "countersign_owner", "countersign_app", "countersign"
 NOBODY = 65534
+PASSWORD_FILE = "superuser.password"  # noqa: S105
 # sun_path holds 108 bytes with its NUL; PostgreSQL adds "/.s.PGSQL.5432.lock" to the directory.
 LONGEST_SOCKET_DIR = 107 - len("/.s.PGSQL.5432.lock")
 QUICK_NOT_SAFE = {"fsync": "off", "full_page_writes": "off", "autovacuum": "off"}
@@ -168,40 +170,45 @@ def _postgres_programs() -> Path:
 
 
 def _as_not_root(command: Sequence[str], planned: Plan, log: IO[bytes]) -> subprocess.Popen[bytes]:
-    if os.geteuid() != 0:
-        return subprocess.Popen(command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True)
+    """PostgreSQL wants a user that is not root and has a name; in a namespace of its own any user can be `nobody`."""
+
+    def start(command: Sequence[str], **identity: Any) -> subprocess.Popen[bytes]:
+        return subprocess.Popen(
+            command, stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True, **identity
+        )
+
+    if os.geteuid() != 0 and _has_name():
+        return start(command)
     namespace = ["unshare", "--user", f"--map-user={NOBODY}", f"--map-group={NOBODY}", "--"]
     if (
         shutil.which("unshare")
-        and subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode == 0
+        and not subprocess.run([*namespace, "true"], capture_output=True, check=False).returncode
     ):
-        return subprocess.Popen(
-            [*namespace, *command], stdout=log, stderr=log, stdin=subprocess.DEVNULL, start_new_session=True
-        )
-    for path in (planned.directory, planned.sockets, planned.data):
-        if path.exists():
-            os.chown(path, NOBODY, NOBODY)
-    needed = ["test", "-x", command[4], "-a", "-w", str(planned.directory)]
-    if subprocess.run(needed, user=NOBODY, group=NOBODY, extra_groups=[], check=False).returncode:
-        raise CannotStart(
-            "PostgreSQL won't run as root, this system grants no user namespaces, and the user `nobody` can't reach "
-            f"{command[4]} or {planned.directory}. Run as an ordinary user, or set DATABASE_URL and DATABASE_OWNER_URL."
-        )
-    return subprocess.Popen(
-        command,
-        stdout=log,
-        stderr=log,
-        stdin=subprocess.DEVNULL,
-        start_new_session=True,
-        user=NOBODY,
-        group=NOBODY,
-        extra_groups=[],
+        return start([*namespace, *command])
+    if os.geteuid() == 0:
+        nobody: dict[str, Any] = {"user": NOBODY, "group": NOBODY, "extra_groups": []}
+        for path in (planned.directory, planned.sockets, planned.data, planned.directory / PASSWORD_FILE):
+            if path.exists():
+                os.chown(path, NOBODY, NOBODY)
+        needed = ["test", "-x", command[4], "-a", "-w", str(planned.directory)]
+        if not subprocess.run(needed, check=False, **nobody).returncode:
+            return start(command, **nobody)
+    raise CannotStart(
+        "PostgreSQL won't run as this user, this system grants no user namespaces, and the user `nobody` can't reach "
+        f"{command[4]} or {planned.directory}. Run as an ordinary user, or set DATABASE_URL and DATABASE_OWNER_URL."
     )
+
+
+def _has_name() -> bool:
+    try:
+        return bool(pwd.getpwuid(os.geteuid()))
+    except KeyError:
+        return False
 
 
 def _init(planned: Plan, programs: Path, *, safely: bool) -> None:
     shutil.rmtree(planned.data, ignore_errors=True)
-    password_file = planned.directory / "superuser.password"
+    password_file = planned.directory / PASSWORD_FILE
     write_private(password_file, planned.superuser_password)
     command: list[str | Path] = [
         programs / "initdb",
