@@ -6,7 +6,7 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 
-from feedback.domain.vocabulary import AlarmKind, CertificateMethod, CommentKind, LabelSource, RunState
+from feedback.domain.vocabulary import AlarmKind, CertificateMethod, CommentKind, ExportShape, LabelSource, RunState
 from policies.domain.vocabulary import Route
 from policies.models import PolicyVersion, Workflow
 from reviews.models import Decision, Ticket, new_id
@@ -20,6 +20,7 @@ class Label(models.Model):
     ticket = models.ForeignKey(Ticket, models.PROTECT, null=True, related_name="labels")
     ai_was_right = models.BooleanField()
     right_action = models.CharField(max_length=80, blank=True)  # empty: known only that the AI's was wrong
+    stands = models.BooleanField(default=True)  # the best of its decision's labels: estimates read no other
     flag_probability = models.DecimalField(max_digits=5, decimal_places=4)  # q, of the random sample
     # π: 1 if reviewed anyway, q if only because it was flagged; null enters no estimate.
     label_probability = models.DecimalField(max_digits=5, decimal_places=4, null=True)
@@ -36,19 +37,34 @@ class Label(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("decision", "source"), name="one_label_of_a_source"),
+            models.UniqueConstraint(fields=("decision",), condition=Q(stands=True), name="one_label_stands"),
             models.CheckConstraint(
                 condition=Q(label_probability__isnull=True) | Q(label_probability__gt=0, label_probability__lte=1),
                 name="a_label_probability_is_a_share",
             ),
         ]
         indexes: ClassVar = [
-            models.Index("workflow", "action", "model_name", "model_version", name="labels_by_action_and_model"),
-            models.Index("workflow", F("decided_at").desc(), name="newest_labels"),
+            models.Index("workflow", "decided_at", name="labels_by_time", condition=Q(stands=True)),
+            models.Index("workflow", F("id").desc(), name="newest_labels"),
         ]
 
 
+class Awaited(models.Model):
+    """A flagged decision whose label is still to come: past the audit's SLA it counts as an error."""
+
+    decision = models.OneToOneField(Decision, models.PROTECT, primary_key=True, related_name="+")
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="+")
+    action = models.CharField(max_length=80)
+    model_name = models.CharField(max_length=120)
+    model_version = models.CharField(max_length=120)
+    confidence = models.FloatField(null=True)
+    route = models.CharField(max_length=6, choices=Route)
+    flag_probability = models.DecimalField(max_digits=5, decimal_places=4)
+    decided_at = models.DateTimeField()
+
+
 class Tally(models.Model):
-    """Decided tickets, or automatic approvals, counted by day: insights read these, never the decisions."""
+    """Decisions as they arrived (no ticket kind), and settled tickets, by day: insights read these, never the rows."""
 
     day = models.DateField()
     workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="+")
@@ -58,12 +74,14 @@ class Tally(models.Model):
     prompt_digest = models.CharField(max_length=120, blank=True)
     policy_version = models.PositiveIntegerField(default=0)  # its number; 0 where none judged
     route = models.CharField(max_length=6, choices=Route)
-    ticket_kind = models.CharField(max_length=16, blank=True)  # empty: nobody was asked
+    ticket_kind = models.CharField(max_length=16, blank=True)  # empty: a decision, as it was routed
     band = models.PositiveSmallIntegerField(null=True)  # confidence in tenths, 0 to 9; null: none
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     verdict = models.CharField(max_length=8, blank=True)
     flagged = models.BooleanField(default=False)
+    flag_probability = models.DecimalField(max_digits=5, decimal_places=4, default=0)  # q, of the random sample
     count = models.PositiveIntegerField(default=0)
+    in_time = models.PositiveIntegerField(default=0)  # of them, decided before the ticket was due
     seconds = models.FloatField(default=0)  # from shown to decided, summed
 
     class Meta:
@@ -83,6 +101,7 @@ class Tally(models.Model):
                     "reviewer",
                     "verdict",
                     "flagged",
+                    "flag_probability",
                 ),
                 name="one_tally_of_a_kind",
                 nulls_distinct=False,
@@ -92,11 +111,13 @@ class Tally(models.Model):
 
 
 class ReasonTally(models.Model):
-    """Decided gates counted by reason, apart, since a decision has several."""
+    """Settled gates counted by reason, apart, since a decision has several."""
 
     day = models.DateField()
     workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="+")
     action = models.CharField(max_length=80)
+    model_name = models.CharField(max_length=120)
+    model_version = models.CharField(max_length=120)
     reason = models.CharField(max_length=24)
     verdict = models.CharField(max_length=8)
     count = models.PositiveIntegerField(default=0)
@@ -104,27 +125,30 @@ class ReasonTally(models.Model):
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=("day", "workflow", "action", "reason", "verdict"), name="one_reason_tally_of_a_kind"
+                fields=("day", "workflow", "action", "model_name", "model_version", "reason", "verdict"),
+                name="one_reason_tally_of_a_kind",
             ),
         ]
         indexes: ClassVar = [models.Index("workflow", "day", name="reason_tallies_by_day")]
 
 
-class Collected(models.Model):
-    """That a decision (or one of its tickets) was counted into tallies and labels: once."""
+class Collector(models.Model):
+    """How far the log was read into labels and tallies: one row, locked by whoever reads on.
 
-    decision = models.ForeignKey(Decision, models.PROTECT, related_name="+")
-    ticket = models.ForeignKey(Ticket, models.PROTECT, null=True, related_name="+")
-    at = models.DateTimeField()
+    What a stretch of the log teaches and the place behind it are written together, so that nothing counts twice.
+    """
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    epoch = models.PositiveSmallIntegerField(default=1)
+    xid = models.BigIntegerField(default=0)
+    event = models.BigIntegerField(default=0)
 
     class Meta:
-        constraints: ClassVar = [
-            models.UniqueConstraint(fields=("decision", "ticket"), name="collected_once", nulls_distinct=False),
-        ]
+        constraints: ClassVar = [models.CheckConstraint(condition=Q(id=1), name="one_collector")]
 
 
 class Certificate(models.Model):
-    """Evidence for a threshold."""
+    """Evidence for a threshold. Never changed, but withdrawn."""
 
     id = models.UUIDField(primary_key=True, default=new_id)
     workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="certificates")
@@ -139,7 +163,8 @@ class Certificate(models.Model):
     bound = models.FloatField()  # upper bound of the error rate that the evidence supports
     threshold = models.FloatField()
     detail = models.JSONField(default=dict)  # the grid, the starts
-    data_digest = models.CharField(max_length=71)
+    data_digest = models.CharField(max_length=71)  # of the labels
+    digest = models.CharField(max_length=71)  # of everything above: what a policy row that stands on it quotes
     issued_at = models.DateTimeField()
     expires_at = models.DateTimeField()
     withdrawn_at = models.DateTimeField(null=True, blank=True)
@@ -215,7 +240,8 @@ class Backtest(Run):
 
 
 class Export(Run):
-    """Training data, or the log, in a file."""
+    """Training data in a file below VAR_DIR/exports. `result` is its manifest."""
 
     workflow = models.ForeignKey(Workflow, models.PROTECT, null=True, related_name="exports")
+    shape = models.CharField(max_length=28, choices=ExportShape, default=ExportShape.DECISIONS)
     path = models.CharField(max_length=300, blank=True)

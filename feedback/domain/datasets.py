@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from feedback.domain.vocabulary import ExportShape
 from policies.domain.canonical import pointer_tokens
 from policies.domain.vocabulary import VerdictKind
 from reviews.domain.changes import changes_between
@@ -239,11 +240,10 @@ def _proposal(record: Record, action: str, payload: Any) -> Json:
     return {"role": "assistant", "content": json.dumps(content, ensure_ascii=False, sort_keys=True)}
 
 
-# The kinds of file, by the name under which one asks for them.
 SHAPES: Mapping[str, Callable[[Record], Json | None]] = {
-    "decisions": decision_line,
-    "labels": label_line,
-    "corrections": correction_line,
-    "preferences": preference_line,
-    "preferences_for_services": preference_line_for_services,
+    ExportShape.DECISIONS: decision_line,
+    ExportShape.LABELS: label_line,
+    ExportShape.CORRECTIONS: correction_line,
+    ExportShape.PREFERENCES: preference_line,
+    ExportShape.PREFERENCES_FOR_SERVICES: preference_line_for_services,
 }

@@ -8,6 +8,7 @@ from small finite universes". Wald's interval appears nowhere: at the error rate
 """
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,8 +18,7 @@ from feedback.domain.calibration import effective_n
 from feedback.domain.rates import LEVEL, Floats, Interval, clopper_pearson
 
 
-@dataclass(frozen=True, slots=True)
-class Stratum:
+class Stratum(NamedTuple):
     """All decisions of one label probability: k errors among the n labelled, of N."""
 
     probability: float
@@ -49,27 +49,30 @@ class NothingLabelled(ValueError):
 def estimate_error(
     probability: Floats, labelled: NDArray[np.bool_], error: NDArray[np.bool_], *, level: float = LEVEL
 ) -> Estimate:
-    """The error rate of a window with its intervals. Raises NothingLabelled."""
-    size, n = len(probability), int(labelled.sum())
-    if n == 0:
+    """The error rate of a window, decision by decision, with its intervals. Raises NothingLabelled."""
+    return estimate_of(stratify(probability, labelled, error), level=level)
+
+
+def estimate_of(strata: tuple[Stratum, ...], *, level: float = LEVEL) -> Estimate:
+    """The same from counts by stratum: decisions of one probability are alike. Raises NothingLabelled."""
+    size, labelled = sum(stratum.size for stratum in strata), sum(stratum.labelled for stratum in strata)
+    if labelled == 0:
         raise NothingLabelled
-    pi = probability[labelled]
-    wrong = error[labelled].astype(float)
+    pi, k, n = (np.array(column, dtype=float) for column in zip(*(one[:3] for one in strata), strict=True))
     weight = 1 / pi
-    ht = float((wrong * weight).sum() / size)
-    hajek = float((wrong * weight).sum() / weight.sum())
+    ht = float((k * weight).sum() / size)
+    hajek = float((k * weight).sum() / (n * weight).sum())
     spread = (1 - pi) * weight**2
-    hajek_se = float(np.sqrt((spread * (wrong - hajek) ** 2).sum()) / weight.sum())
-    strata = stratify(probability, labelled, error)
+    hajek_se = float(np.sqrt((spread * (k * (1 - hajek) ** 2 + (n - k) * hajek**2)).sum()) / (n * weight).sum())
     return Estimate(
         size=size,
-        labelled=n,
+        labelled=labelled,
         ht=ht,
-        ht_se=float(np.sqrt((spread * wrong).sum()) / size),
+        ht_se=float(np.sqrt((spread * k).sum()) / size),
         hajek=hajek,
         hajek_se=hajek_se,
         guaranteed=stratified_interval(strata, level=level),
-        korn_graubard=korn_graubard(hajek, se=hajek_se, weight=weight, level=level),
+        korn_graubard=korn_graubard(hajek, se=hajek_se, weight=np.repeat(weight, n.astype(int)), level=level),
         strata=strata,
     )
 

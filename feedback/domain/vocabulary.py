@@ -45,3 +45,13 @@ class RunState(TextChoices):
     RUNNING = "running", "Running"
     DONE = "done", "Done"
     FAILED = "failed", "Failed"
+
+
+class ExportShape(TextChoices):
+    """What a line of an export is. datasets.py makes each."""
+
+    DECISIONS = "decisions", "Decisions with their verdicts"  # everything there is
+    LABELS = "labels", "Labels with their probabilities"
+    CORRECTIONS = "corrections", "Corrections, as chats"  # what a person let run
+    PREFERENCES = "preferences", "Preference pairs: prompt, chosen, rejected"
+    PREFERENCES_FOR_SERVICES = "preferences_for_services", "Preference pairs: preferred and non-preferred output"
