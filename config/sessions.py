@@ -9,6 +9,8 @@ from django.http import HttpRequest, HttpResponse
 
 # Writing the session on each request would cost a row update a click.
 WRITE_EVERY_SECONDS = 60
+# A page that refreshes itself says so with this header: nobody need sit before it.
+UNATTENDED = "X-Unattended"
 
 
 class SessionLimits:
@@ -24,6 +26,6 @@ class SessionLimits:
             seen = request.session.setdefault("seen_at", now)
             if now - seen > settings.SESSION_IDLE_SECONDS or now - began > settings.SESSION_COOKIE_AGE:
                 logout(request)
-            elif now - seen >= WRITE_EVERY_SECONDS:
+            elif now - seen >= WRITE_EVERY_SECONDS and UNATTENDED not in request.headers:
                 request.session["seen_at"] = now
         return self.get_response(request)

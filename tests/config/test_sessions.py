@@ -50,6 +50,15 @@ def test_the_session_is_not_written_at_each_request(ana):
     assert ana.session["seen_at"] == before
 
 
+def test_a_page_that_refreshes_itself_keeps_nobody_logged_in(ana):
+    backdate(ana, began_at=1000, seen_at=900)
+    before = ana.session["seen_at"]
+    ana.get("/admin/", headers={"X-Unattended": "1"})
+    assert ana.session["seen_at"] == before
+    ana.get("/admin/")
+    assert ana.session["seen_at"] > before
+
+
 def test_ten_wrong_passwords_lock_that_name_at_that_address(client):
     User.objects.create_user("ben", password="the right and long password")
     for _ in range(settings.AXES_FAILURE_LIMIT):
