@@ -26,6 +26,8 @@ HTTPS = PUBLIC_URL.startswith("https://")
 COUNTERSIGN_AUDIT_KEY = env.text("COUNTERSIGN_AUDIT_KEY")
 # Webhooks to this machine: for development and the demo only.
 ALLOW_LOOPBACK_WEBHOOKS = env.flag("ALLOW_LOOPBACK_WEBHOOKS", default=False)
+# A receiver has so long for its whole answer, however slowly it sends it.
+WEBHOOK_TIMEOUT_SECONDS = env.number("WEBHOOK_TIMEOUT_SECONDS", "15")
 # A verdict sooner than this after its ticket was shown is refused. Below the page's own 0.4 s.
 MIN_SECONDS_BEFORE_VERDICT = env.number("MIN_SECONDS_BEFORE_VERDICT", "0.3")
 # Evidence that nobody has assessed for so long supports no automatic approval.
@@ -286,7 +288,7 @@ STORAGES = {
 # Processes and threads of the web server, and threads of the worker, as `manage.py up` starts them.
 WEB_WORKERS = env.whole("WEB_WORKERS", 1, least=1)
 WEB_THREADS = env.whole("WEB_THREADS", 8, least=1)
-WORKER_THREADS = env.whole("WORKER_PROCESSES", 2, least=1)
+WORKER_THREADS = env.whole("WORKER_THREADS", 2, least=1)
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")
 
 # --- Logs: one JSON object a line, on standard output --------------------------------------------------------------
