@@ -1,11 +1,13 @@
 """What the addresses take: each body and each set of query parameters, exactly."""
 
+from datetime import datetime
 from typing import Any, Final
 
 from rest_framework import serializers
 
 from policies.domain.vocabulary import VerdictKind
 from reviews.api.strict import StrictSerializer, string
+from reviews.domain.submission import read_moment
 from reviews.domain.vocabulary import DecisionStatus, RejectReason
 from reviews.models import Execution
 from reviews.services.answers import LONGEST_ESTIMATE, LONGEST_KEY, LONGEST_NOTE
@@ -98,6 +100,16 @@ class GiveVerdict(Claimed):
     estimate.help_text = "The reviewer's own answer, given before the AI's was shown."
 
 
+class Moment(serializers.DateTimeField):
+    """With its offset: what hour it is without one, nobody can say."""
+
+    def to_internal_value(self, value: Any) -> datetime:
+        moment = read_moment(str(value))
+        if moment is None:
+            raise serializers.ValidationError("A moment of RFC 3339 is needed, such as 2026-12-01T12:00:00Z.")
+        return moment
+
+
 class Query(serializers.Serializer[Any]):
     """Query parameters: everything in them is text, which the fields read."""
 
@@ -116,14 +128,18 @@ class ListedDecisions(Query):
     workflow = serializers.CharField(required=False, max_length=50, trim_whitespace=False)
     status = serializers.ChoiceField(required=False, choices=DecisionStatus.choices)
     action = serializers.CharField(required=False, max_length=80, trim_whitespace=False)
-    since = serializers.DateTimeField(required=False, help_text="Received at or after this moment (RFC 3339).")
+    since = Moment(required=False, help_text="Received at or after this moment (RFC 3339).")
     cursor = serializers.UUIDField(required=False, help_text="`next_cursor` of the page before.")
     limit = serializers.IntegerField(required=False, min_value=1, max_value=MOST_ON_A_PAGE, default=50)
 
 
 class Feed(Query):
     after = serializers.CharField(
-        required=False, allow_blank=True, max_length=64, help_text="`cursor` of the page before; empty starts anew."
+        required=False,
+        allow_blank=True,
+        trim_whitespace=False,
+        max_length=64,
+        help_text="`cursor` of the page before; empty starts anew.",
     )
     limit = serializers.IntegerField(required=False, min_value=1, max_value=MOST_EVENTS, default=100)
 

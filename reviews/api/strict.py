@@ -1,12 +1,15 @@
 """Bodies and queries that say exactly what they take. DRF alone would let "5" through as 5, and true as "True"."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from typing import Any, Final
 
 from rest_framework import serializers
 from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
+
+from reviews.api.problems import Problem
 
 # The type that JSON must give for a field of a class, and its name in a sentence. The first that fits counts.
 JSON_TYPES: Final = (
@@ -52,12 +55,12 @@ def _fault_of_type(field: serializers.Field, value: object) -> str:
     return ""
 
 
-class InvalidBody(serializers.ValidationError):
-    """A body that can't be taken (422); `errors` has a JSON Pointer for each fault."""
+class InvalidQuery(Problem):
+    """Query parameters that can't be taken (422); `errors` names each."""
 
-    def __init__(self, errors: list[dict[str, str]]) -> None:
-        super().__init__(errors)
-        self.errors = errors
+    def __init__(self, faults: list[dict[str, str]]) -> None:
+        detail = "; ".join(f"{fault['parameter']}: {fault['detail']}" for fault in faults[:3])
+        super().__init__(HTTPStatus.UNPROCESSABLE_ENTITY, detail, code="invalid", errors=faults)
 
 
 def read_body(request: Request, serializer: type[StrictSerializer]) -> dict[str, Any]:
@@ -68,7 +71,7 @@ def read_body(request: Request, serializer: type[StrictSerializer]) -> dict[str,
 
 
 def read_query(request: Request, serializer: type[serializers.Serializer[Any]]) -> dict[str, Any]:
-    """The query parameters as `serializer` takes them, each at most once. Raises InvalidBody with their names."""
+    """The query parameters as `serializer` takes them, each at most once. Raises InvalidQuery."""
     known = serializer().fields
     faults = [
         {"parameter": name, "detail": f"No such parameter; known are {', '.join(sorted(known))}."}
@@ -84,5 +87,5 @@ def read_query(request: Request, serializer: type[serializers.Serializer[Any]]) 
     if not reader.is_valid():
         faults += [{"parameter": name, "detail": str(found[0])} for name, found in reader.errors.items()]
     if faults:
-        raise InvalidBody(faults)
+        raise InvalidQuery(faults)
     return dict(reader.validated_data)

@@ -230,13 +230,20 @@ def _read_deadline(parsed: Mapping[str, Any], faults: _Faults) -> datetime | Non
     value = parsed.get("deadline")
     if value is None:
         return None
-    if isinstance(value, str) and _MOMENT.fullmatch(value):
-        try:
-            return datetime.fromisoformat(value.upper()).astimezone(UTC)
-        except (ValueError, OverflowError):  # There is no 30th of February, and no year before 1.
-            pass
+    if isinstance(value, str) and (moment := read_moment(value)):
+        return moment
     faults.add("/deadline", "deadline must be a moment of RFC 3339 with its offset, such as 2026-12-01T12:00:00Z.")
     return None
+
+
+def read_moment(text: str) -> datetime | None:
+    """A moment of RFC 3339 with its offset, in UTC; None for anything else."""
+    if not _MOMENT.fullmatch(text):
+        return None
+    try:
+        return datetime.fromisoformat(text.upper()).astimezone(UTC)
+    except (ValueError, OverflowError):  # There is no 30th of February, and no year before 1.
+        return None
 
 
 def _read_run(parsed: Mapping[str, Any], faults: _Faults) -> Mapping[str, Any] | None:

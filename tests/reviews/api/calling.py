@@ -26,7 +26,9 @@ class Caller:
         raw = body if isinstance(body, bytes) else json.dumps({} if body is None else body).encode()
         return self.call("POST", path, raw, **headers)
 
-    def call(self, method: str, path: str, raw: bytes = b"", *, content_type: str = JSON, **headers: str) -> HttpResponse:
+    def call(
+        self, method: str, path: str, raw: bytes = b"", *, content_type: str = JSON, **headers: str
+    ) -> HttpResponse:
         """Header names are written with underscores: If_Match."""
         named = {name.replace("_", "-"): value for name, value in headers.items()}
         return self._browser.generic(
