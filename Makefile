@@ -12,10 +12,10 @@ BIN := .venv/bin
 BASE := .venv/base.stamp
 DEV := .venv/dev.stamp
 
-.PHONY: help run demo test check bench clean browser
+.PHONY: help run demo test check bench clean requirements browser
 
 help:  ## list these commands
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-8s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 run: $(BASE)  ## start everything, with demo data, on PORT (8000), keeping its data in VAR_DIR (var/)
 	@exec $(BIN)/python manage.py up
@@ -58,3 +58,7 @@ $(BASE): requirements/base.txt | $(BIN)/python
 $(DEV): requirements/dev.txt requirements/base.txt | $(BIN)/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
 	@touch $(BASE) $@
+
+requirements:  ## pin requirements/*.in again, with hashes (uv); versions already pinned are kept
+	for name in base dev; do $(BIN)/uv --no-config pip compile requirements/$$name.in --output-file requirements/$$name.txt \
+		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet; done
