@@ -1,10 +1,8 @@
 """`manage.py load_demo`: workflows, people, clients and a first queue, through the same services as everything else."""
 
-import gzip
 import json
 import os
 import secrets
-from collections.abc import Iterator
 from datetime import datetime
 from itertools import chain, islice
 from pathlib import Path
@@ -16,7 +14,7 @@ from django.contrib.auth.models import Group
 from django.core.management.base import BaseCommand, CommandParser
 from django.utils import timezone
 
-import reviews
+from feedback.management import demo
 from feedback.services import assess_autonomy
 from policies.models import ActionType, Rule, Threshold, Workflow
 from policies.services import create_draft, publish
@@ -25,7 +23,6 @@ from reviews.models import Client
 from reviews.services.keys import issue_key, key_is_valid
 from reviews.services.submit import submit_decision
 
-STREAMS = Path(reviews.__file__).parent / "demo"
 FIRST_SUPPORT_DECISIONS = 150  # what waits when one opens the console; the simulated upstream posts the rest
 
 
@@ -40,7 +37,7 @@ class Command(BaseCommand):
 
     def handle(self, *args: Any, **options: Any) -> None:
         now = timezone.now()
-        plan = json.loads((STREAMS / "workflows.json").read_text())
+        plan = json.loads((demo.STREAMS / "workflows.json").read_text())
         path = Path(options["to"])
         known = json.loads(path.read_text()) if path.exists() else {}
         users = load_users(plan, known)
@@ -122,17 +119,9 @@ def load_clients(plan: dict[str, Any], known: dict[str, Any], *, now: datetime) 
     return clients
 
 
-def demo_bodies(name: str) -> Iterator[bytes]:
-    """The lines of a demo stream, each a body of POST /api/v1/decisions."""
-    packed = STREAMS / f"{name}.jsonl.gz"
-    raw = gzip.decompress(packed.read_bytes()) if packed.exists() else (STREAMS / f"{name}.jsonl").read_bytes()
-    yield from raw.splitlines()
-
-
 def submit_first_decisions(client: Client, *, now: datetime) -> None:
     """A first queue in every workflow; what was submitted before is only answered again."""
-    support = islice(demo_bodies("support"), FIRST_SUPPORT_DECISIONS)
-    for body in chain(*map(demo_bodies, ("answers", "outgoing", "posts", "refunds")), support):
+    for body in chain(demo.hand_made(), islice(demo.bodies("support"), FIRST_SUPPORT_DECISIONS)):
         submit_decision(client=client, submission=parse_submission(body), key=None, now=now)
 
 
