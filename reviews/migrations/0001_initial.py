@@ -1078,7 +1078,21 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="delivery",
-            index=models.Index(models.F("next_attempt_at"), condition=models.Q(("state", "waiting")), name="outbox"),
+            index=models.Index(
+                models.F("endpoint"),
+                models.F("next_attempt_at"),
+                condition=models.Q(("state", "waiting")),
+                name="outbox",
+            ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(
+                models.F("endpoint"),
+                models.F("leased_until"),
+                condition=models.Q(("leased_until__isnull", False), ("state", "waiting")),
+                name="leased_deliveries",
+            ),
         ),
         migrations.AddConstraint(
             model_name="delivery",

@@ -120,7 +120,7 @@ def _give(ticket: Ticket, *, reviewer: User, answer: Answer, now: datetime) -> V
     if (answer.version, answer.shown_sha256) != (ticket.version, shown):
         raise Stale
     assert ticket.claimed_at is not None, "a claim has its time"
-    if now < ticket.claimed_at + timedelta(seconds=float(settings.MIN_SECONDS_BEFORE_VERDICT)):
+    if now < ticket.claimed_at + timedelta(seconds=settings.MIN_SECONDS_BEFORE_VERDICT):
         raise TooSoon
     checked = check_answer(answer, table=table, policy=policy, live=live)
     stakes = _stakes(ticket, checked)
