@@ -167,7 +167,7 @@ def compose(submission: Submission, *, judged: Judged, decision_id: UUID, client
         verdicts_needed=1 if automatic else assessment.verdicts_needed,
         deliberate_acts=1 if automatic else assessment.deliberate_acts,
         submitted=_canonical(submitted),
-        opened=_canonical({**known_as, "ticket": str(ticket), "kind": str(kind)}) if audited else None,
+        opened=_canonical({**known_as, "ticket": str(ticket), "ticket_kind": str(kind)}) if audited else None,
         settled=_canonical({**known_as, **outcome, "policy": policy}) if automatic else None,
         message_type=str(message_type),
         message=_canonical(message(message_type, at=now, body=told)),
@@ -179,10 +179,10 @@ def compose(submission: Submission, *, judged: Judged, decision_id: UUID, client
 
 def answer_to(
     submission: Submission,
-    *,
     judged: Judged,
     composed: Composed,
-    group: str | None,
+    *,
+    to: str | None,
     due_at: datetime | None,
     now: datetime,
 ) -> dict[str, Any]:
@@ -198,8 +198,8 @@ def answer_to(
         policy_number=None if policy is None else policy.number,
         policy_digest="" if policy is None else policy.digest,
         ticket=None
-        if automatic or composed.ticket is None or group is None or due_at is None
-        else ticket_answer(ticket_id=composed.ticket, group=group, due_at=due_at),
+        if automatic or composed.ticket is None or to is None or due_at is None
+        else ticket_answer(ticket_id=composed.ticket, group=to, due_at=due_at),
         outcome=outcome_answer(
             kind=OutcomeKind.APPROVED,
             method=OutcomeMethod.AUTO,

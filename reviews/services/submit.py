@@ -11,10 +11,10 @@ from django.conf import settings
 from django.db import DataError, IntegrityError, OperationalError, connection
 
 from policies.domain.evaluate import audit_draw
-from reviews.domain.answer import decision_answer, outcome_answer, status_of, ticket_answer
 from reviews.domain.submission import InvalidSubmission, Submission
-from reviews.models import Client, ClientKey, Decision, Ticket, new_id
+from reviews.models import Client, ClientKey, Decision, new_id
 from reviews.services.compose import Composed, answer_to, compose
+from reviews.services.follow import follow_decision
 from reviews.services.judge import (
     Judged,
     Known,
@@ -38,7 +38,7 @@ class Submitted:
     """The answer (see reviews.domain.answer), and whether the decision was there already."""
 
     answer: dict[str, Any]
-    replayed: bool
+    replayed: bool = False
 
 
 class SubmitError(Exception):
@@ -59,11 +59,11 @@ class Conflict(SubmitError):
 
 
 class UnknownWorkflow(InvalidSubmission):
-    """There is no such workflow (422)."""
+    """There is no such workflow, or it isn't the client's: which of the two is not told (422)."""
 
 
-class WorkflowNotYours(UnknownWorkflow):
-    """The client may not submit there; it is told the same as of one that doesn't exist (422)."""
+class DeadlinePassed(InvalidSubmission):
+    """Nothing would come of it: its time was over before it was sent (422)."""
 
 
 class TwinInFlight(SubmitError):
@@ -87,12 +87,12 @@ def submit_decision(
 
     `key` is the caller's idempotency key. `client_key` is looked at again in the transaction, with the client.
     Writes a Decision with its Events, a gate Ticket or an Outcome (and an audit Ticket where drawn), Deliveries,
-    BudgetUse and ShadowAssessment. Raises InvalidSubmission (UnknownWorkflow, WorkflowNotYours), Conflict,
-    TwinInFlight, KeyEnded; and OperationalError when the database can't answer, and then nothing was recorded.
+    BudgetUse and ShadowAssessment. Raises UnknownWorkflow, DeadlinePassed, Conflict, TwinInFlight, KeyEnded; and
+    OperationalError when the database can't answer, and then nothing was recorded.
     """
     _refuse_nesting()
     if submission.deadline is not None and submission.deadline <= now:
-        return _past_its_deadline(client, submission, key=key)
+        return _past_its_deadline(client, submission, submission.deadline, key=key, now=now)
     proposal = submission.proposal
     known = _known(proposal.workflow)
     requester = remembered_requester(proposal.requested_by)
@@ -100,50 +100,54 @@ def submit_decision(
     draw = audit_draw(decision_id, settings.COUNTERSIGN_AUDIT_KEY.encode())
     budget_spent: tuple[str, ...] = ()
     doubt = ""
-    for attempt in range(TRIES + 1):
+    for tries_left in reversed(range(TRIES)):
         judged = judge(proposal, known=known, requester=requester, budget_spent=budget_spent, now=now, draw=draw)
-        insist = attempt == TRIES
-        if insist or doubt:
+        if doubt or not tries_left:
             judged = sent_to_a_person(judged, why=doubt or "What the policy rests on changed again and again")
         composed = compose(submission, judged=judged, decision_id=decision_id, client_id=client.pk, now=now)
         try:
-            said = _call(composed, judged, client=client, client_key=client_key, key=key, insist=insist, now=now)
+            said = _call(
+                composed, judged, client=client, client_key=client_key, key=key, insist=not tries_left, now=now
+            )
         except (DataError, IntegrityError) as error:
-            # The database refuses what was judged: whatever the cause, it is not to run on its own.
-            if doubt:
+            if doubt or not tries_left:
                 raise
+            # The database refuses what was judged: whatever the cause, it is not to run on its own.
             doubt = f"The database refused the assessment ({type(error).__name__})"
             continue
         if said.said == "written":
             if said.deliveries:
                 _ring_dispatcher()
-            answer = answer_to(
-                submission, judged=judged, composed=composed, group=said.group_name, due_at=said.due_at, now=now
-            )
-            return Submitted(answer, replayed=False)
-        if said.said == "stale":
-            known = Known(
-                known.workflow_id,
-                known.workflow,
-                said.version_id,
-                said.live_versions,
-                said.shadow_id,
-                said.paused,
-                said.evidence_at,
-            )
-            remember(known)
-            requester = Requester(said.requester_id, said.requester_matched)
-            remember_requester(proposal.requested_by, requester)
-        elif said.said == "spent":
+            return Submitted(answer_to(submission, judged, composed, to=said.group_name, due_at=said.due_at, now=now))
+        if said.said == "twin":
+            return _replayed(client, submission, twin=_Twin(said.twin_id, said.twin_by, said.twin_fingerprint), now=now)
+        if said.said == "spent":
             budget_spent = tuple(said.spent)
-        elif said.said == "twin":
-            return _replayed(submission, twin_id=said.twin_id, by=said.twin_by, fingerprint=said.twin_fingerprint)
+        elif said.said == "stale":
+            known, requester = _learn(known, proposal.requested_by, said)
         elif said.said == "unknown_workflow":
             forget(proposal.workflow)
             known = _known(proposal.workflow)
         else:
             _refuse(said.said, proposal.workflow)
-    raise AssertionError("the last try is written whatever has changed")
+    raise AssertionError("the last try is written, whatever has changed")
+
+
+def _learn(known: Known, requested_by: str, said: "_Said") -> tuple[Known, Requester]:
+    """What is true instead of what was remembered."""
+    known = Known(
+        workflow_id=known.workflow_id,
+        workflow=known.workflow,
+        version_id=said.version_id,
+        live_versions=said.live_versions,
+        shadow_id=said.shadow_id,
+        paused=said.paused,
+        evidence_at=said.evidence_at,
+    )
+    requester = Requester(said.requester_id, said.requester_matched)
+    remember(known)
+    remember_requester(requested_by, requester)
+    return known, requester
 
 
 # --- The call ---------------------------------------------------------------------------------------------------------
@@ -166,12 +170,12 @@ _CALL: Final = "SELECT * FROM submit_decision({})".format(  # noqa: S608  the na
 
 
 class _Said(NamedTuple):
-    """What the database says, with the names of submit.sql's answer."""
+    """What the database says, with the names of submit.sql's answer, which tells when each is null."""
 
     said: str
-    twin_id: UUID | None
-    twin_by: Literal["external_id", "idempotency_key"] | None
-    twin_fingerprint: str | None
+    twin_id: UUID
+    twin_by: Literal["external_id", "idempotency_key"]
+    twin_fingerprint: str
     version_id: int | None
     live_versions: int
     shadow_id: int | None
@@ -179,7 +183,7 @@ class _Said(NamedTuple):
     evidence_at: datetime | None
     requester_id: int | None
     requester_matched: bool
-    spent: list[str] | None
+    spent: list[str]
     group_name: str | None
     due_at: datetime | None
     deliveries: int | None
@@ -219,7 +223,9 @@ def _call(
         # A raw cursor leaves the statement as it is; the others would take it apart again at each call.
         with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
             cursor.execute(_CALL, [_text(arguments[name]) for name in _ARGUMENTS], prepare=True)
-            return _Said(*cursor.fetchone())
+            row = cursor.fetchone()
+            assert row is not None, "a function gives one row"
+            return _Said(*row)
     except OperationalError as error:
         _raise_if_twin(error)
         raise
@@ -268,52 +274,40 @@ def _known(workflow: str) -> Known:
 def _refuse(said: str, workflow: str) -> NoReturn:
     if said == "ended":
         raise KeyEnded("This key may not submit decisions any more.")
-    error = WorkflowNotYours if said == "not_yours" else UnknownWorkflow
-    raise error((("/workflow", f"There is no workflow {workflow!r} for this client."),))
+    raise unknown_workflow(workflow)
 
 
-def _past_its_deadline(client: Client, submission: Submission, *, key: str | None) -> Submitted:
+def unknown_workflow(workflow: str) -> UnknownWorkflow:
+    """The same for one that isn't there and one that isn't theirs."""
+    return UnknownWorkflow((("/workflow", f"There is no workflow {workflow!r} for this client."),))
+
+
+def deadline_passed(deadline: datetime) -> DeadlinePassed:
+    return DeadlinePassed((("/deadline", f"deadline was {deadline:%Y-%m-%d %H:%M:%S} UTC and has passed."),))
+
+
+class _Twin(NamedTuple):
+    """A decision that stands under the same external id or idempotency key."""
+
+    id: UUID
+    by: Literal["external_id", "idempotency_key"]
+    fingerprint: str
+
+
+def _past_its_deadline(
+    client: Client, submission: Submission, deadline: datetime, *, key: str | None, now: datetime
+) -> Submitted:
     """A request whose time is over is recorded no more, but may have been before."""
     same = Decision.everything.of_client(client)
-    for which, twin in (
-        ("idempotency_key", same.filter(idempotency_key=key).first() if key else None),
-        ("external_id", same.filter(external_id=submission.external_id).first()),
-    ):
-        if twin is not None:
-            return _replayed(submission, twin_id=twin.pk, by=which, fingerprint=twin.fingerprint)
-    raise InvalidSubmission(
-        (("/deadline", f"deadline has passed: it was {submission.deadline:%Y-%m-%d %H:%M:%S} UTC."),)
-    )
+    if key and (found := same.filter(idempotency_key=key).first()):
+        return _replayed(client, submission, twin=_Twin(found.pk, "idempotency_key", found.fingerprint), now=now)
+    if found := same.filter(external_id=submission.external_id).first():
+        return _replayed(client, submission, twin=_Twin(found.pk, "external_id", found.fingerprint), now=now)
+    raise deadline_passed(deadline)
 
 
-def _replayed(submission: Submission, *, twin_id: UUID, by: Any, fingerprint: str) -> Submitted:
-    if fingerprint != submission.fingerprint:
-        raise Conflict(decision_id=twin_id, which=by)
-    return Submitted(standing_answer(twin_id), replayed=True)
-
-
-def standing_answer(decision_id: UUID) -> dict[str, Any]:
-    """The answer for a decision as of now. Raises Decision.DoesNotExist."""
-    decision = Decision.everything.select_related("policy_version", "outcome").get(pk=decision_id)
-    gate = Ticket.objects.gates().select_related("group").filter(decision=decision).first()
-    outcome = getattr(decision, "outcome", None)
-    version = decision.policy_version
-    return decision_answer(
-        decision_id=decision.pk,
-        external_id=decision.external_id,
-        status=status_of(outcome_kind=outcome and outcome.kind, gate_state=gate and gate.state),
-        route=decision.route,
-        reasons=decision.reasons,
-        policy_number=version and version.number,
-        policy_digest=version.digest if version else "",
-        ticket=gate and ticket_answer(ticket_id=gate.pk, group=gate.group.name, due_at=gate.due_at),
-        outcome=outcome
-        and outcome_answer(
-            kind=outcome.kind,
-            method=outcome.method,
-            action=outcome.action,
-            payload=outcome.payload,
-            payload_sha256=outcome.payload_sha256,
-            settled_at=outcome.settled_at,
-        ),
-    )
+def _replayed(client: Client, submission: Submission, *, twin: _Twin, now: datetime) -> Submitted:
+    """The decision that stands, as of now. Raises Conflict when it is of another request."""
+    if twin.fingerprint != submission.fingerprint:
+        raise Conflict(decision_id=twin.id, which=twin.by)
+    return Submitted(follow_decision(twin.id, client=client, now=now), replayed=True)

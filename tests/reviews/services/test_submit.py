@@ -4,7 +4,7 @@ import pytest
 
 from policies.domain.vocabulary import Route
 from reviews.models import Event, Outcome, Ticket
-from tests.factories import NOW, gate_of, make_client, make_live_policy, submit_one
+from tests.factories import gate_of, make_live_policy, submit_one
 
 pytestmark = pytest.mark.django_db
 
