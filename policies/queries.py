@@ -1,4 +1,4 @@
-"""What is in force: the live policy, compiled once, and the switches."""
+"""What is in force: the live policy, compiled once, the switches, and all of it in words."""
 
 import json
 from collections.abc import Iterable
@@ -8,7 +8,9 @@ from typing import Any
 
 from django.db.models import Subquery
 
+from policies.domain.differences import Difference, basis_in_words, differences, rule_in_words
 from policies.domain.problems import WithdrawnBasis
+from policies.domain.reasons import describe
 from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec, to_document
 from policies.domain.vocabulary import ChangeKind, VersionStatus
 from policies.models import ActionType, PolicyChange, PolicyVersion, Rule, Switch, Threshold, Workflow
@@ -163,3 +165,151 @@ def withdrawn_bases(workflow: Workflow) -> tuple[WithdrawnBasis, ...]:
     """Every basis that evidence has withdrawn in this workflow."""
     changes = PolicyChange.objects.filter(workflow=workflow, kind=ChangeKind.WITHDRAWN).values_list("detail", flat=True)
     return tuple(WithdrawnBasis(**detail["basis"]) for detail in changes)
+
+
+# ---- What pages show ------------------------------------------------------------------------------------------------
+
+IN_FORCE_BY = (ChangeKind.PUBLISHED, ChangeKind.ROLLED_BACK, ChangeKind.WITHDRAWN)
+"""The changes that put a version in force."""
+
+
+@dataclass(frozen=True, slots=True)
+class RowInWords:
+    """One row: the action's title ("" for the default row), what it may do, and what that stands on."""
+
+    title: str
+    sentence: str
+    basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class VersionInWords:
+    """A version with everything that it says; `change` put it in force, None where that never happened."""
+
+    version: PolicyVersion
+    rows: tuple[RowInWords, ...]
+    rules: tuple[str, ...]
+    change: PolicyChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class WorkflowInWords:
+    """A workflow as it stands: what is in force, and the stop that holds now."""
+
+    workflow: Workflow
+    live: VersionInWords | None
+    shadow: PolicyVersion | None
+    drafts: tuple[PolicyVersion, ...]
+    stop: PolicyChange | None
+
+
+@dataclass(frozen=True, slots=True)
+class PoliciesInWords:
+    """All workflows; `stop` is the change that paused everything, where everything is paused."""
+
+    workflows: tuple[WorkflowInWords, ...]
+    everything_paused: bool
+    stop: PolicyChange | None
+
+
+def policies_in_words() -> PoliciesInWords:
+    """Every workflow with what is in force. Five queries, however many there are."""
+    workflows = Workflow.objects.select_related("review_group", "escalation_group")
+    versions = PolicyVersion.objects.exclude(status=VersionStatus.RETIRED).select_related("publisher", "author")
+    return _in_words(list(workflows), list(versions.newest_first()))
+
+
+def workflow_in_words(workflow: Workflow) -> WorkflowInWords:
+    """One workflow with what is in force. Four queries."""
+    versions = PolicyVersion.objects.of(workflow).exclude(status=VersionStatus.RETIRED)
+    found = _in_words([workflow], list(versions.select_related("publisher", "author").newest_first()))
+    return found.workflows[0]
+
+
+def _in_words(workflows: list[Workflow], versions: list[PolicyVersion]) -> PoliciesInWords:
+    paused = Switch.objects.values_list("paused", flat=True).first() is not False
+    stops = {
+        change.workflow_id: change
+        for change in PolicyChange.objects.filter(kind__in=(ChangeKind.PAUSED, ChangeKind.RESUMED))
+        .select_related("actor")
+        .order_by("workflow_id", "-pk")
+        .distinct("workflow_id")
+    }
+    put_in_force = PolicyChange.objects.filter(
+        kind__in=IN_FORCE_BY, version__in=[each.pk for each in versions if each.status == VersionStatus.LIVE]
+    )
+    changes = {change.version_id: change for change in put_in_force.select_related("actor")}
+    return PoliciesInWords(
+        workflows=tuple(
+            WorkflowInWords(
+                workflow=workflow,
+                live=next(
+                    (
+                        in_words(each, change=changes.get(each.pk))
+                        for each in versions
+                        if each.workflow_id == workflow.pk and each.status == VersionStatus.LIVE
+                    ),
+                    None,
+                ),
+                shadow=next(
+                    (e for e in versions if e.workflow_id == workflow.pk and e.status == VersionStatus.SHADOW), None
+                ),
+                drafts=tuple(e for e in versions if e.workflow_id == workflow.pk and e.status == VersionStatus.DRAFT),
+                stop=stops.get(workflow.pk) if workflow.paused else None,
+            )
+            for workflow in workflows
+        ),
+        everything_paused=paused,
+        stop=stops.get(None) if paused else None,
+    )
+
+
+def in_words(version: PolicyVersion, *, change: PolicyChange | None = None) -> VersionInWords:
+    """What `version` says, in words: one sentence a row, the default row last. Raises SpecError for a broken draft."""
+    policy = Policy.from_canonical(document_of(version), version.digest, number=version.number)
+    rows = sorted(policy.thresholds, key=lambda row: (row.action == "", row.key))
+    return VersionInWords(
+        version=version,
+        rows=tuple(
+            RowInWords(
+                title=policy.actions[row.action].title if row.action in policy.actions else "",
+                sentence=f"{describe(row, policy.actions.get(row.action))}.",
+                basis=basis_in_words(row),
+            )
+            for row in rows
+        ),
+        rules=tuple(map(rule_in_words, policy.rules)),
+        change=change,
+    )
+
+
+def put_in_force_by(version: PolicyVersion) -> PolicyChange | None:
+    """The change that made `version` live, None where it never was."""
+    changes = PolicyChange.objects.filter(version=version, kind__in=IN_FORCE_BY)
+    return changes.select_related("actor").first()
+
+
+def versions_of(workflow: Workflow) -> tuple[tuple[PolicyVersion, PolicyChange | None], ...]:
+    """All that was published or in shadow, newest first, each with the change that put it in force. Two queries."""
+    versions = PolicyVersion.objects.of(workflow).exclude(status=VersionStatus.DRAFT)
+    versions = versions.defer("document").select_related("publisher", "author").newest_first()
+    changes = PolicyChange.objects.filter(workflow=workflow, kind__in=IN_FORCE_BY).select_related("actor")
+    by_version = {change.version_id: change for change in changes}
+    return tuple((version, by_version.get(version.pk)) for version in versions)
+
+
+def changes_of(workflow: Workflow | None, *, limit: int = 50) -> tuple[PolicyChange, ...]:
+    """What was done to a workflow, or (None) to the global switch, newest first. One query."""
+    changes = PolicyChange.objects.filter(workflow=workflow).select_related("actor", "version")
+    return tuple(changes.order_by("-pk")[:limit])
+
+
+def version_of(workflow: Workflow, number: int) -> PolicyVersion | None:
+    """The version of this number."""
+    found = PolicyVersion.objects.of(workflow).filter(number=number)
+    return found.select_related("workflow", "publisher", "author", "base").first()
+
+
+def differences_between(before: PolicyVersion | None, after: PolicyVersion) -> tuple[Difference, ...]:
+    """What `after` says otherwise than `before`, in words. Raises SpecError for a draft that can't be read."""
+    return differences(None if before is None else document_of(before), document_of(after))

@@ -47,8 +47,12 @@ def differences(before: Mapping[str, Any] | None, after: Mapping[str, Any]) -> t
 
 def row_in_words(row: ThresholdSpec, policy: Policy) -> str:
     """What a row of `policy` lets its action do, and what that stands on, as sentences."""
-    basis = f" {_basis(row)[:1].upper()}{_basis(row)[1:]}." if row.autonomy == Autonomy.BY_CONFIDENCE else ""
-    return f"{describe(row, policy.actions.get(row.action))}.{basis}"
+    return f"{describe(row, policy.actions.get(row.action))}. {basis_in_words(row)}".rstrip()
+
+
+def basis_in_words(row: ThresholdSpec) -> str:
+    """What it stands on that a row lets something run alone, as a sentence; "" where it doesn't."""
+    return f"It {_basis(row).removeprefix('it ')}." if row.autonomy == Autonomy.BY_CONFIDENCE else ""
 
 
 # ---- Rows -----------------------------------------------------------------------------------------------------------

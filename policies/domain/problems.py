@@ -64,23 +64,29 @@ def problems_of(
     """Everything that is wrong with a policy of these parts; `groups` are those that exist."""
     found: list[Problem] = []
     for action in sorted(actions, key=lambda action: action.key):
-        found += _problems_of_action(action, pointer_to("actions", action.key))
+        found += problems_of_action(action, pointer_to("actions", action.key))
     if not thresholds:
         found.append(Problem("/thresholds", "There is no row. A default row that lets nothing run alone is a start."))
     known = {action.key for action in actions}
     for at, row in enumerate(sorted(thresholds, key=lambda row: row.key)):
-        found += _problems_of_row(row, pointer_to("thresholds", str(at)), known, withdrawn)
+        found += problems_of_row(row, pointer_to("thresholds", str(at)), known, withdrawn)
     for at, rule in enumerate(sorted(rules, key=lambda rule: rule.position)):
         found += _problems_of_rule(rule, pointer_to("rules", str(at)), groups)
     return tuple(found)
 
 
-def _problems_of_action(action: ActionSpec, place: str) -> Iterable[Problem]:
+def problems_of_action(action: ActionSpec, place: str = "") -> Iterable[Problem]:
+    """What is wrong with an action; the last part of each pointer names the field."""
+    layout = action.layout if isinstance(action.layout, Mapping) else {}
+    if layout is not action.layout:
+        yield Problem(
+            f"{place}/layout", f"{action.key}: the layout is an object, from JSON Pointers to how they are shown."
+        )
     pointers = {
         "amount_pointer": [action.amount_pointer],
         "currency_pointer": [action.currency_pointer],
         "editable": list(action.editable),
-        "layout": list(action.layout),
+        "layout": list(layout),
     }
     for name, values in pointers.items():
         for value in values:
@@ -88,7 +94,7 @@ def _problems_of_action(action: ActionSpec, place: str) -> Iterable[Problem]:
                 pointer_tokens(value)
             except ValueError as error:
                 yield Problem(f"{place}/{name}", f"{action.key}: {error}")
-    for value in action.layout.values():
+    for value in layout.values():
         if value not in Layout.values:
             yield Problem(f"{place}/layout", f"{action.key}: {value!r} is no layout; use {', '.join(Layout.values)}.")
     for verdict in action.allowed_verdicts:
@@ -127,9 +133,10 @@ def _references(schema: Any) -> Iterable[str]:
             yield from _references(value)
 
 
-def _problems_of_row(
+def problems_of_row(
     row: ThresholdSpec, place: str, known: Collection[str], withdrawn: Collection[WithdrawnBasis]
 ) -> Iterable[Problem]:
+    """What is wrong with a row, by the keys of the `known` actions; each pointer ends in the name of the field."""
     name = row_name(row)
     if row.action and row.action not in known:
         yield Problem(f"{place}/action", f"{name}: the workflow has no action of this key.")

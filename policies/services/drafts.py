@@ -21,20 +21,26 @@ class NotADraft(PolicyRefused):
 
 
 def create_draft(
-    *, workflow: Workflow, author: User, base: PolicyVersion | None = None, note: str = "", now: datetime
+    *,
+    workflow: Workflow,
+    author: User,
+    base: PolicyVersion | None = None,
+    source: PolicyVersion | None = None,
+    note: str = "",
+    now: datetime,
 ) -> PolicyVersion:
-    """A copy of `base` (None: of the live version, or empty where there is none) that may be changed.
+    """A draft on top of `base` (None: the live version, if any) that begins with the rows of `source` (None: `base`).
 
     Writes a PolicyVersion with its rows. Raises NotAllowed.
     """
     require(may_edit_policies(author), detail="Only admins change policies.")
     with transaction.atomic():
         number = next_number(workflow)
-        source = base or PolicyVersion.objects.of(workflow).live().first()
+        base = base or PolicyVersion.objects.of(workflow).live().first()
         draft = PolicyVersion.objects.create(
-            workflow=workflow, number=number, base=source, author=author, note=note, created_at=now
+            workflow=workflow, number=number, base=base, author=author, note=note, created_at=now
         )
-        if source is not None:
+        if source := source or base:
             put_rows(draft, thresholds=thresholds_of(source), rules=rules_of(source))
     return draft
 
@@ -71,6 +77,22 @@ def rebase(version: PolicyVersion, *, author: User, now: datetime) -> Rebased:
         draft.base, draft.number, draft.author = live, number, author
         draft.save(update_fields=["base", "number", "author"])
     return Rebased(draft, conflicts)
+
+
+def sign_draft(version: PolicyVersion, *, author: User) -> None:
+    """Say who changed a draft last (who may not publish it under POLICY_TWO_ADMINS), and put its rules in order.
+
+    Writes the version and its rules' positions. Raises NotAllowed, NotADraft.
+    """
+    require(may_edit_policies(author), detail="Only admins change policies.")
+    with transaction.atomic():
+        draft = lock_draft(version)
+        draft.author = author
+        draft.save(update_fields=["author"])
+        rules = rules_of(draft)
+        for position, rule in enumerate(rules):
+            rule.position = position
+        Rule.objects.bulk_update(rules, ["position"])
 
 
 def discard_draft(version: PolicyVersion, *, author: User) -> None:

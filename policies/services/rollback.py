@@ -2,20 +2,22 @@
 
 from collections.abc import Mapping
 from datetime import datetime
-from typing import Final
+from typing import Any, Final
 
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from policies.domain.problems import is_spent
-from policies.domain.spec import Policy
+from policies.domain.spec import Policy, to_document
 from policies.domain.vocabulary import Autonomy, ChangeKind, VersionCause, VersionStatus
 from policies.models import PolicyVersion, Threshold, Workflow
 from policies.permissions import may_edit_policies
 from policies.queries import (
     pinned_actions,
     policy_of_version,
+    rule_spec,
+    rules_of,
     threshold_spec,
     thresholds_of,
     withdrawn_bases,
@@ -113,6 +115,23 @@ def rows_after_rollback(
             if row.autonomy == Autonomy.WITHDRAWN and threshold_spec(row).key not in kept
         ]
     return rows
+
+
+def document_after_rollback(source: PolicyVersion, *, live: PolicyVersion | None) -> dict[str, Any]:
+    """What a roll-back to `source` would put in force, with nothing restored."""
+    return to_document(
+        workflow=source.workflow.key,
+        actions=pinned_actions(source),
+        thresholds=map(threshold_spec, rows_after_rollback(source, live=live)),
+        rules=map(rule_spec, rules_of(source)),
+    )
+
+
+def withdrawn_by_rollback(source: PolicyVersion, *, live: PolicyVersion | None) -> tuple[RowKey, ...]:
+    """The rows of `source` that let something run alone then, and would stay withdrawn."""
+    alone = {row.key for row in map(threshold_spec, thresholds_of(source)) if row.autonomy == Autonomy.BY_CONFIDENCE}
+    after = map(threshold_spec, rows_after_rollback(source, live=live))
+    return tuple(row.key for row in after if row.key in alone and row.autonomy == Autonomy.WITHDRAWN)
 
 
 def _is_withdrawn(policy: Policy, key: RowKey) -> bool:

@@ -23,12 +23,12 @@ def test_a_draft_begins_as_a_copy_of_the_live_version():
     assert (version.base, version.number, version.status) == (live, 2, "draft")
 
 
-def test_a_draft_may_begin_as_a_copy_of_an_earlier_version():
+def test_a_draft_may_begin_as_a_copy_of_an_earlier_version_on_top_of_the_live_one():
     first = first_version()
-    publish(least_confidence="0.9")
-    version = services.create_draft(workflow=support(), author=ada(), base=first, now=NOW)
+    second = publish(least_confidence="0.9")
+    version = services.create_draft(workflow=support(), author=ada(), source=first, now=NOW)
     assert row_of(version).least_confidence == row_of(first).least_confidence
-    assert version.base == first
+    assert version.base == second
 
 
 def test_a_rebase_takes_over_what_only_the_live_version_changed():

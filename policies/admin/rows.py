@@ -1,0 +1,87 @@
+"""The rows of a version, edited in its own page."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import Model, QuerySet
+from django.forms import ModelChoiceField
+from django.http import HttpRequest
+
+from policies.admin.access import EditedByAdmins, is_open
+from policies.forms import RuleForm, RuleFormSet, ThresholdForm
+from policies.models import ActionType, PolicyVersion, Rule, Threshold
+
+
+class DraftInline(EditedByAdmins, admin.StackedInline):
+    """Rows of a version: open while it is a draft."""
+
+    extra = 0
+
+    def has_add_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_open(request, obj)
+
+    def has_change_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_open(request, obj)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Model | None = None) -> bool:
+        return is_open(request, obj)
+
+
+class ThresholdInline(DraftInline):
+    model = Threshold
+    form = ThresholdForm
+    verbose_name_plural = "Rows: what may run alone"
+    fieldsets = (
+        (
+            None,
+            {
+                "fields": (
+                    ("action", "model_name", "model_version"),
+                    ("autonomy", "least_confidence"),
+                    ("largest_amount", "currency"),
+                )
+            },
+        ),
+        (
+            "What it stands on",
+            {
+                "fields": (
+                    "basis_reason",
+                    ("certificate_id", "certificate_digest"),
+                    ("alpha", "delta", "basis_holds_until"),
+                )
+            },
+        ),
+        (
+            "People",
+            {"fields": (("verdicts_needed", "deliberate_acts", "audit_rate"), "separation")},
+        ),
+        (
+            "Budgets for a day",
+            {
+                "fields": (("daily_count", "daily_amount"), ("subject_daily_count", "subject_daily_amount")),
+            },
+        ),
+    )
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Threshold]:
+        return super().get_queryset(request).select_related("action").order_by("action__key", "pk")
+
+    def get_formset(self, request: HttpRequest, obj: PolicyVersion | None = None, **kwargs: Any) -> Any:
+        """The choice of an action is the workflow's, read once for all rows."""
+        formset = super().get_formset(request, obj, **kwargs)
+        action = formset.form.base_fields.get("action")
+        if isinstance(action, ModelChoiceField) and obj is not None:
+            action.queryset = ActionType.objects.filter(workflow_id=obj.workflow_id)
+            action.choices = [("", "Every other action"), *((each.pk, each.key) for each in action.queryset)]
+            action.widget.can_add_related = action.widget.can_change_related = action.widget.can_view_related = False
+        return formset
+
+
+class RuleInline(DraftInline):
+    model = Rule
+    form = RuleForm
+    formset = RuleFormSet
+    verbose_name_plural = "Rules: when a person is asked whatever the confidence"
+    fieldsets = ((None, {"fields": ("expression", "sentence", "ask", ("group", "verdicts_needed", "position"))}),)
+    ordering = ("position", "pk")
