@@ -152,6 +152,7 @@ def _may_run_alone(
         and _ZERO < row.audit_rate <= _ONE
         and isinstance(row.least_confidence, Decimal)
         and isinstance(confidence, Decimal)
+        and confidence.is_finite()
         and _ZERO < row.least_confidence <= confidence <= _ONE
         and (
             row.largest_amount is None
@@ -275,6 +276,8 @@ def _reasons_of_the_confidence(proposal: Proposal, action: ActionSpec, row: Thre
         yield reasons.missing_confidence(action, is_null=confidence is None, least=least)
     elif not confidence >= least:
         yield reasons.low_confidence(action, confidence=confidence, least=least)
+    if not isinstance(row.audit_rate, Decimal) or not _ZERO < row.audit_rate <= _ONE:
+        yield reasons.policy_error(f"the row for {action.key} has no audit rate above 0 and up to 1.")
 
 
 def _reasons_of_the_evidence(

@@ -6,6 +6,7 @@ literal took all memory, one `matches` with a counted pattern 162 s. Within thes
 takes well under a second. Whatever goes wrong raises ExpressionError, and a rule that can't be evaluated asks a person.
 """
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from decimal import Decimal
@@ -14,6 +15,7 @@ from typing import Any, Final, NamedTuple
 
 import cel
 
+from policies.domain.canonical import MAX_NUMBER
 from policies.domain.spec import Proposal
 
 MAX_SOURCE: Final = 2_000
@@ -155,10 +157,14 @@ def _given(place: str, value: Any, depth: int) -> Any:
             raise ExpressionError(f"{place} is longer than {MAX_STRING:,} bytes, the most that a rule is given.")
         return str(value)
     if isinstance(value, int):
+        if abs(value) > MAX_NUMBER:
+            raise ExpressionError(f"{place} is past ±{MAX_NUMBER:,}, the most that a rule is given.")
         return value
     if isinstance(value, Decimal | float):
         double = float(value)
-        if double - double != 0 or (isinstance(value, Decimal) and Decimal(repr(double)) != value):
+        if not math.isfinite(double):
+            raise ExpressionError(f"{place} is not a finite number.")
+        if isinstance(value, Decimal) and Decimal(repr(double)) != value:
             raise ExpressionError(f"{place} has more digits than a rule can compare.")
         return double
     if depth == 0:
