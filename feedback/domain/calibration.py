@@ -115,27 +115,29 @@ def effective_n(weight: Floats) -> float:
 
 
 def ece_band(
-    confidence: Floats, error: NDArray[np.bool_], *, weight: Floats | None = None, draws: int = 200, seed: int = 1
+    confidence: Floats, error: NDArray[np.bool_], *, weight: Floats | None = None, draws: int = 1000, seed: int = 1
 ) -> Band:
     """The 95 % bootstrap band of the equal-width ECE, and the mean ECE of a perfectly calibrated AI at this n.
 
-    The plug-in ECE is biased upward, since noise in a bin only adds to it; the second figure shows by how much.
+    The plug-in ECE is biased upward, since noise in a bin only adds to it; the second figure shows by how much. A bin
+    enters an ECE by one sum, its gap, which the Poisson bootstrap (Hanley and MacGibbon 2006) spreads normally about
+    what it is, with the variance of its terms squared: so that is what is drawn, and a million labels cost one pass.
     """
-    n = len(confidence)
-    if n == 0:
+    if len(confidence) == 0:
         raise NoLabels
-    chance = np.random.default_rng(seed)
-    w = np.ones(n) if weight is None else weight
-    right = 1.0 - error
+    w = np.ones(len(confidence)) if weight is None else weight
     place = equal_width(confidence)
-    # An ECE needs three sums a bin; resampling them needs no resampled arrays but of counts.
-    again, perfect = np.empty(draws), np.empty(draws)
-    for draw in range(draws):
-        times = w * np.bincount(chance.integers(0, n, n), minlength=n)
-        again[draw] = _ece(place, confidence, right, times)
-        perfect[draw] = _ece(place, confidence, (chance.random(n) < confidence).astype(float), w)
-    lower, upper = np.quantile(again, (0.025, 0.975))
-    return Band(lower=float(lower), upper=float(upper), when_perfect=float(perfect.mean()))
+
+    def by_bin(term: Floats) -> Floats:
+        return np.bincount(place, weights=term, minlength=BINS).astype(float)
+
+    gap = w * (1.0 - error - confidence)
+    spread = np.sqrt(by_bin(gap**2))
+    noise = np.random.default_rng(seed).standard_normal((draws, BINS))
+    lower, upper = np.quantile(np.abs(by_bin(gap) + spread * noise).sum(axis=1) / w.sum(), (0.025, 0.975))
+    # The mean of |N(0, σ²)| is σ√(2/π).
+    when_perfect = np.sqrt(2 / np.pi * by_bin(w**2 * confidence * (1 - confidence))).sum() / w.sum()
+    return Band(lower=float(lower), upper=float(upper), when_perfect=float(when_perfect))
 
 
 def _by_bin(

@@ -7,9 +7,10 @@ are Beta(½, ½) mixtures of binomial likelihoods over one side of α.
 """
 
 from collections.abc import Callable
+from dataclasses import dataclass
 
 import numpy as np
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 from scipy import special
 
 from feedback.domain.rates import Floats
@@ -34,6 +35,34 @@ def log_evidence_above(errors: ArrayLike, labels: ArrayLike, *, alpha: float) ->
     """
     k, n = _counts(errors, labels)
     return _log_ratio(k, n, alpha, special.betaincc)
+
+
+@dataclass(frozen=True, slots=True)
+class Refutation:
+    """How far labels speak against a claim. `failed_at` is the number of the label at which it failed, from 1."""
+
+    labels: int
+    errors: int
+    log_evidence: float  # the largest that it ever was; 0 before the first label
+    log_limit: float
+    failed_at: int | None
+
+
+def refute(error: NDArray[np.bool_], *, alpha: float, delta: float) -> Refutation:
+    """Watches errors of shape (n,), in the order of arrival, against the claim that their rate is at most α.
+
+    The claim has failed once the evidence ever reached 1/δ. It only grows at an error, so only there one need look.
+    """
+    at = np.flatnonzero(error)
+    evidence = log_evidence_above(np.arange(1, len(at) + 1), at + 1, alpha=alpha)
+    over = np.flatnonzero(evidence >= np.log(1 / delta))
+    return Refutation(
+        labels=len(error),
+        errors=len(at),
+        log_evidence=max(0.0, float(evidence.max(initial=0.0))),
+        log_limit=float(np.log(1 / delta)),
+        failed_at=int(at[over[0]]) + 1 if len(over) else None,
+    )
 
 
 def _log_ratio(k: Floats, n: Floats, alpha: float, share: Callable[..., Floats]) -> Floats:

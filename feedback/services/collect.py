@@ -109,7 +109,7 @@ def _next_events(place: Collector, *, limit: int) -> list[Happened]:
         cursor.execute("SELECT epoch FROM reviews_event ORDER BY id DESC LIMIT 1")
         newest = (cursor.fetchone() or (place.epoch,))[0]
         while True:
-            values = {
+            values: dict[str, str | int | bool] = {
                 "epoch": place.epoch,
                 "xid": str(place.xid),
                 "event": place.event,
@@ -131,17 +131,19 @@ def _move_on(place: Collector, events: Sequence[Happened]) -> None:
 
 def _take_in(events: Sequence[Happened], *, now: datetime, collected: Collected) -> None:
     """Known answers drop out here: no query of `Decision.objects` gives one."""
-    submitted = {event.decision_id for event in events if event.kind == EventKind.DECISION_SUBMITTED}
-    reported = {event.decision_id for event in events if event.kind == EventKind.TRUTH_REPORTED}
-    closing = [event for event in events if event.kind in SETTLING and event.ticket_id]
-    decisions = _decisions(submitted | reported | {event.decision_id for event in closing})
+    submitted = _told_of(events, EventKind.DECISION_SUBMITTED)
+    reported = _told_of(events, EventKind.TRUTH_REPORTED)
+    # What settled without a ticket ran alone, and was counted when it arrived.
+    closing = [event for event in events if event.ticket_id and event.kind in SETTLING]
+    tickets = {event.ticket_id for event in closing if event.ticket_id}
+    decisions = _decisions(submitted | reported | _told_of(closing, *SETTLING))
     tallies: dict[tuple[Any, ...], Amount] = defaultdict(Amount)
     reasons: Counter[tuple[Any, ...]] = Counter()
     labels: list[Label] = []
     arrived = [decisions[decision_id] for decision_id in submitted & decisions.keys()]
     for decision in arrived:
         tallies[_arrival(decision)].count += 1
-    for ticket, verdicts in _settled_tickets({event.ticket_id for event in closing}, decisions):
+    for ticket, verdicts in _settled_tickets(tickets, decisions):
         decision, last = decisions[ticket.decision_id], verdicts[-1]
         finding = _finding(decision, verdicts)
         tallies[_settlement(decision, ticket, reviewer=last.reviewer_id, verdict=finding.kind)].add(ticket, last)
@@ -158,12 +160,16 @@ def _take_in(events: Sequence[Happened], *, now: datetime, collected: Collected)
     collected.workflows |= {label.workflow_id for label in labels}
 
 
+def _told_of(events: Sequence[Happened], *kinds: EventKind) -> set[UUID]:
+    return {event.decision_id for event in events if event.kind in kinds and event.decision_id}
+
+
 # ---- What is read ---------------------------------------------------------------------------------------------------
 
 
-def _decisions(ids: Iterable[UUID | None]) -> dict[UUID, Decision]:
+def _decisions(ids: Iterable[UUID]) -> dict[UUID, Decision]:
     found = (
-        Decision.objects.filter(pk__in=[one for one in ids if one])
+        Decision.objects.filter(pk__in=ids)
         .select_related("policy_version")
         .only(
             *(
@@ -182,7 +188,7 @@ def _decisions(ids: Iterable[UUID | None]) -> dict[UUID, Decision]:
     return {decision.pk: decision for decision in found}
 
 
-def _settled_tickets(ids: set[UUID | None], decisions: dict[UUID, Decision]) -> Iterable[tuple[Ticket, list[Verdict]]]:
+def _settled_tickets(ids: set[UUID], decisions: dict[UUID, Decision]) -> Iterable[tuple[Ticket, list[Verdict]]]:
     """Those that a verdict settled, each with its standing verdicts in order of stages."""
     tickets = Ticket.objects.filter(pk__in=ids, state=TicketState.SETTLED, kind__in=SOURCES, decision__in=decisions)
     verdicts: dict[UUID, list[Verdict]] = {ticket.pk: [] for ticket in tickets}
@@ -199,7 +205,7 @@ def _finding(decision: Decision, verdicts: Sequence[Verdict]) -> Finding:
     return finding_of(given, action=decision.action, payload_sha256=decision.payload_sha256)
 
 
-def _labels_of_truths(reported: Set[UUID | None], decisions: dict[UUID, Decision]) -> list[Label]:
+def _labels_of_truths(reported: Set[UUID], decisions: dict[UUID, Decision]) -> list[Label]:
     """What an independent client reports counts; of any other, only what is unfavourable to the AI."""
     labels: dict[UUID, Label] = {}
     for truth in Truth.objects.filter(decision__in=reported).order_by("pk"):
@@ -252,35 +258,33 @@ def _copied(decision: Decision) -> dict[str, Any]:
 
 
 def _keep(labels: Sequence[Label]) -> None:
-    """Writes labels, and which of each decision's stands: the best known. A later truth replaces an earlier one."""
+    """Writes labels, and which of each decision's stands: the best known.
+
+    A truth that differs from an earlier one takes its place where it is unfavourable to the AI, and else is dropped.
+    """
     if not labels:
         return
     ids = {label.decision_id for label in labels}
-    known: dict[UUID, dict[str, Label]] = {}
+    known: dict[UUID, dict[str, Label]] = defaultdict(dict)
     for label in Label.objects.filter(decision__in=ids):
-        known.setdefault(label.decision_id, {})[label.source] = label
-    fresh: list[Label] = []
+        known[label.decision_id][label.source] = label
+    replaced = []
     for label in labels:
-        of_decision = known.setdefault(label.decision_id, {})
-        before = of_decision.get(label.source)
-        if before is not None and (label.ai_was_right or not before.ai_was_right):
-            continue  # What is unfavourable stands.
-        if before is not None:
-            label.pk = before.pk
-        else:
-            fresh.append(label)
-        of_decision[label.source] = label
+        before = known[label.decision_id].get(label.source)
+        if before is None or (before.ai_was_right and not label.ai_was_right):
+            known[label.decision_id][label.source] = label
+            replaced += [before.pk] if before else []
+    fallen = []
     for of_decision in known.values():
         best = min(of_decision.values(), key=lambda label: RANK.index(LabelSource(label.source)))
         for label in of_decision.values():
+            if label is not best and label.stands and label.pk:
+                fallen.append(label.pk)
             label.stands = label is best
-    stored = [label for of_decision in known.values() for label in of_decision.values() if label.pk]
-    # One label of a decision stands, at each moment: first those that no longer do.
-    for standing in (False, True):
-        Label.objects.bulk_update(
-            [label for label in stored if label.stands is standing], ["ai_was_right", "right_action", "stands"]
-        )
-    Label.objects.bulk_create(fresh)
+    # One label of a decision stands at each moment, so that the old ones go first.
+    Label.objects.filter(pk__in=replaced).delete()
+    Label.objects.filter(pk__in=fallen).update(stands=False)
+    Label.objects.bulk_create(label for kept in known.values() for label in kept.values() if label.pk is None)
     Awaited.objects.filter(decision__in=ids).delete()
 
 

@@ -61,3 +61,17 @@ def test_a_million_labels_overflow_nothing():
         above = evalues.log_evidence_above(errors, 1_000_000, alpha=0.01)
         assert 0 < max(below, above) < np.inf
         assert min(below, above) < 0
+
+
+def test_a_claim_that_failed_stays_failed_however_good_what_follows():
+    error = np.concatenate([np.ones(12, dtype=bool), np.zeros(5000, dtype=bool)])
+    found = evalues.refute(error, alpha=0.05, delta=0.05)
+    assert found.failed_at is not None
+    assert found.failed_at <= 12
+    assert (found.labels, found.errors) == (5012, 12)
+
+
+def test_without_an_error_nothing_speaks_against_a_claim():
+    found = evalues.refute(np.zeros(40, dtype=bool), alpha=0.05, delta=0.05)
+    assert (found.failed_at, found.log_evidence) == (None, 0.0)
+    assert evalues.refute(np.zeros(0, dtype=bool), alpha=0.05, delta=0.05).labels == 0

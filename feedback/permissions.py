@@ -1,0 +1,20 @@
+"""Who may see what people's verdicts add up to."""
+
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+
+Somebody = User | AnonymousUser | AbstractBaseUser
+OVERSEERS = ("Leads", "Auditors", "Admins")
+
+
+def may_read_insights(user: Somebody) -> bool:
+    """Leads, auditors and admins: figures name reviewers."""
+    return isinstance(user, User) and user.is_active and (user.is_superuser or _oversees(user))
+
+
+def may_export(user: Somebody) -> bool:
+    """Leads, auditors and admins: an export holds payloads."""
+    return may_read_insights(user)
+
+
+def _oversees(user: User) -> bool:
+    return user.groups.filter(name__in=OVERSEERS).exists()
