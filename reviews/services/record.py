@@ -56,8 +56,8 @@ def announce(event: Event, type: WebhookType, *, body: Mapping[str, Any]) -> Non
     if event.decision_id is not None and Decision.everything.filter(pk=event.decision_id, internal=True).exists():
         return
     endpoints = Endpoint.objects.filter(active=True, client__active=True, client__internal=False)
-    if event.decision_id is not None:
-        endpoints = endpoints.filter(client=event.client)
+    if event.decision_id is not None and event.client_id is not None:
+        endpoints = endpoints.filter(client_id=event.client_id)
     elif event.workflow_id is not None:
         endpoints = endpoints.filter(client__workflows=event.workflow_id)
     text = canonical_bytes(message(type, at=event.at, body={**body, "sequence": event.pk})).decode()
