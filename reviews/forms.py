@@ -91,7 +91,6 @@ class Entry:
     text: str
     absent: bool = False
     error: str = ""
-    focused: bool = False
 
     @property
     def id(self) -> str:
@@ -146,15 +145,12 @@ class PayloadForm:
         present = {each.pointer for each in shown}
         self.entries += [self._absent(pointer) for pointer in self.open_fields if pointer not in present]
         self.fixed = tuple(each for each in shown if not each.editable)
-        # Where everything is filled in, the hand may go on with a digit at once.
-        first = self.entries[0] if self.entries and self.begins_typing else None
-        first = next((entry for entry in self.entries if entry.error or not entry.text), first)
-        if first is not None:
-            first.focused = True
 
     @property
-    def takes_focus(self) -> bool:
-        return any(entry.focused for entry in self.entries)
+    def focused(self) -> Entry | None:
+        """Where writing goes on: at what is wrong or missing. With everything filled in, a digit may follow at once."""
+        first = self.entries[0] if self.entries and self.begins_typing else None
+        return next((entry for entry in self.entries if entry.error or not entry.text), first)
 
     @property
     def action(self) -> str:

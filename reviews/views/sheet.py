@@ -274,7 +274,8 @@ class Sheet:
     @cached_property
     def alternatives(self) -> tuple[Choice, ...]:
         """What the AI weighed, with the digit that picks it after `o`."""
-        digits = {choice.key: choice.digit for choice in self.choices} if self.may.get("override") else {}
+        shown = self.mine and self.mode == "read" and self.may["override"]
+        digits = {choice.key: choice.digit for choice in self.choices} if shown else {}
         return tuple(
             Choice(
                 key=each.action,
@@ -395,6 +396,11 @@ class Sheet:
     @property
     def url(self) -> str:
         return self._url("ticket")
+
+    @property
+    def and_query(self) -> str:
+        """The desk's filters, behind what else an address asks."""
+        return f"&{self.query}" if self.query else ""
 
     @property
     def links(self) -> dict[str, str]:

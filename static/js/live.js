@@ -97,7 +97,9 @@
     region.textContent = "";
     setTimeout(() => (region.textContent = said.join(" ").replace(/\s+/g, " ").trim()), 60);
     const focus = root.querySelector("[data-focus]");
-    if (focus) focus.focus({ preventScroll: true });
+    if (!focus) return;
+    focus.focus({ preventScroll: !focus.matches("input, textarea") });
+    if (focus.matches("input")) focus.setSelectionRange(focus.value.length, focus.value.length);
   }
   document.addEventListener("htmx:afterSettle", (event) => {
     if (!event.detail.target.matches("#ticket, main")) return;
@@ -156,13 +158,15 @@
     const status = event.detail.xhr?.status || 0;
     const lost = status === 0 || (status >= 502 && status <= 504);
     if (!lost) connected();
-    if (!decides(event.detail.elt)) {
+    // The form that sent it may be gone by now, with the ticket that it was for.
+    const sender = event.detail.requestConfig.elt;
+    if (!decides(sender)) {
       if (lost) disconnected("No connection. What you see may be out of date.");
       else if (event.detail.failed && ![409, 412, 422, 428].includes(status)) refused(status);
       return;
     }
     if (lost) {
-      keep(event.detail.elt);
+      keep(sender);
       return;
     }
     kept = null;
@@ -203,7 +207,11 @@
     if (kept) event.preventDefault();
   });
 
-  // Opening one panel closes the other, also where a browser doesn't know `name` on <details>.
+  // While old and new stand in the page together, a browser would close the new panel of the same name.
+  document.addEventListener("htmx:beforeSwap", () => {
+    for (const panel of all("details[data-panel][name]")) panel.removeAttribute("name");
+  });
+  // Opening one panel closes the other.
   document.addEventListener("toggle", (event) => {
     if (!event.target.matches("details[data-panel][open]")) return;
     for (const other of all("details[data-panel][open]")) if (other !== event.target) other.open = false;

@@ -122,7 +122,7 @@ def test_next_claims_a_ticket_and_opens_it(as_ana, policy, now):
     ticket = make.gate_of(make.submit_one(now=now))
     answer = as_ana.post("/tickets/next", headers=HX)
     assert answer.headers["HX-Push-Url"] == f"/tickets/{ticket.pk}/"
-    assert answer.content.decode().strip().startswith('<div id="ticket"')
+    assert '<div id="ticket"' in answer.content.decode()
     ticket.refresh_from_db()
     assert (ticket.state, ticket.claimed_by) == (TicketState.CLAIMED, make.ana())
 

@@ -1,0 +1,166 @@
+"""axe on every page and state of the console, light and dark, wide and narrow; and the layout where space is short."""
+
+from pathlib import Path
+
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from playwright.sync_api import Browser, Page
+
+from policies.domain.vocabulary import Reversibility, WorkflowKind
+from policies.services.stop import pause
+from reviews.services.claim import claim_ticket
+from tests import factories as make
+
+pytestmark = pytest.mark.django_db(transaction=True)
+AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
+TAGS = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa", "best-practice"]
+HOSTILE = "See https://bаnk.example/a\u202e and\u200b pаypal" + " " * 40 + "end"
+
+PAYLOADS = {
+    WorkflowKind.CONTENT: (
+        {
+            "question": "Why?",
+            "draft": "# Title\n\nHello **you**\n\n- one\n- two\n\n> said\n\n```\ncode\n```",
+            "language": "en",
+        },
+        {"/question": "message", "/draft": "markdown"},
+    ),
+    WorkflowKind.MODERATION: (
+        {"text": HOSTILE, "rule": "Spam", "rule_text": "No advertising.", "reports": 3},
+        {"/text": "message"},
+    ),
+    WorkflowKind.COMMUNICATION: (
+        {"to": "k@example.net", "subject": "Your card", "body": "Dear you,\n\nit expires.\n\nYour bank"},
+        {"/body": "message"},
+    ),
+    WorkflowKind.TRANSACTION: (
+        {"amount": "1250.50", "currency": "EUR", "why": "Twice", "lines": [{"item": "Filter", "price": "6.45"}]},
+        {"/lines": "table"},
+    ),
+    WorkflowKind.ROUTING: (
+        {"text": "Do you charge?", "picture": "https://x.example/a.png", "log": {"a": [1, [2]]}},
+        {"/picture": "image"},
+    ),
+}
+
+
+def findings(page: Page) -> list[str]:
+    page.evaluate(AXE)
+    result = page.evaluate("tags => axe.run(document, {runOnly: tags})", TAGS)
+    return [
+        f"{found['id']}: {node['target']} {node['failureSummary']}"
+        for found in result["violations"]
+        for node in found["nodes"]
+    ]
+
+
+def too_wide(page: Page) -> list[str]:
+    """What makes the page wider than the window."""
+    return page.evaluate(
+        """() => {
+          const wide = document.documentElement.clientWidth;
+          if (document.documentElement.scrollWidth <= wide) return [];
+          return [...document.querySelectorAll("body *")].filter((e) => e.getBoundingClientRect().right > wide + 1)
+            .map((e) => `${e.tagName} ${e.className} ${Math.round(e.getBoundingClientRect().right)}`).slice(0, 8);
+        }"""
+    )
+
+
+def ticket_of_kind(kind):
+    payload, layout = PAYLOADS[kind]
+    workflow = make.make_workflow(kind, kind=kind)
+    make.make_action(workflow, "act", title="Do the thing", layout=layout, sensitive=kind == WorkflowKind.MODERATION)
+    make.make_action(workflow, "other", title="Do another", reversibility=Reversibility.IRREVERSIBLE)
+    make.make_live_policy(workflow, now=timezone.now())
+    client = make.make_client(f"Agent of {kind}", workflows=[workflow])[0]
+    changes = {"workflow": kind, "payload": payload, "alternatives": [{"action": "other", "confidence": 0.3}]}
+    return make.gate_of(make.submit_one(client=client, now=timezone.now(), action="act", **changes))
+
+
+@pytest.fixture
+def tickets():
+    return {kind: ticket_of_kind(kind) for kind in PAYLOADS}
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request):
+    return request.param
+
+
+@pytest.fixture(params=[1440, 390])
+def width(request):
+    return request.param
+
+
+@pytest.fixture
+def page(browser: Browser, live_server, client, scheme, width):
+    context = browser.new_context(
+        viewport={"width": width, "height": 900 if width > 800 else 844}, color_scheme=scheme, base_url=live_server.url
+    )
+    client.force_login(make.ana())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+    yield context.new_page()
+    context.close()
+
+
+def check(page: Page, what: str, found: dict[str, list[str]]):
+    page.wait_for_timeout(100)
+    if problems := findings(page):
+        found[what] = problems
+    if wide := too_wide(page):
+        found[f"{what}, width"] = wide
+
+
+def test_axe_finds_nothing_on_any_page(page: Page, tickets):
+    found: dict[str, list[str]] = {}
+    page.goto("/")
+    check(page, "desk", found)
+    page.goto("/?text=nothing-like-it")
+    check(page, "empty desk", found)
+    for kind, ticket in tickets.items():
+        page.goto(f"/tickets/{ticket.pk}/")
+        check(page, f"{kind}, to take", found)
+        page.get_by_role("button", name="Take this ticket").click()
+        page.locator("#decide").wait_for()
+        check(page, f"{kind}, held", found)
+    for key in ("o", "r", "q", "?"):
+        page.wait_for_timeout(450)
+        page.keyboard.press(key)
+        check(page, f"after {key}", found)
+        page.keyboard.press("Escape")
+        page.keyboard.press("Escape")
+    page.goto(f"/tickets/{tickets[WorkflowKind.CONTENT].pk}/?override=other")
+    check(page, "override", found)
+    page.goto(f"/tickets/{tickets[WorkflowKind.MODERATION].pk}/")
+    page.get_by_text("Show the item").click()
+    check(page, "sensitive item", found)
+    assert found == {}
+
+
+def test_axe_finds_nothing_where_there_is_nothing_to_decide(page: Page, tickets):
+    found: dict[str, list[str]] = {}
+    held = tickets[WorkflowKind.ROUTING]
+    claim_ticket(held.pk, reviewer=make.ben(), now=timezone.now())
+    pause(held.workflow, actor=make.omar(), reason="Trial", now=timezone.now())
+    page.goto(f"/tickets/{held.pk}/")
+    check(page, "held by Ben, paused", found)
+    page.goto("/tickets/00000000-0000-0000-0000-000000000000/")
+    check(page, "404", found)
+    page.context.clear_cookies()
+    page.goto("/login/")
+    check(page, "log in", found)
+    page.get_by_role("button", name="Log in").click()
+    check(page, "log in, refused", found)
+    assert found == {}
+
+
+@pytest.mark.parametrize("scheme", ["light"])
+@pytest.mark.parametrize("width", [320])
+def test_at_320_px_nothing_is_wider_than_the_window(page: Page, tickets):
+    for ticket in tickets.values():
+        page.goto(f"/tickets/{ticket.pk}/")
+        assert too_wide(page) == []
+    page.goto("/")
+    assert too_wide(page) == []
