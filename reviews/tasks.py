@@ -6,6 +6,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from reviews.services.beat import beat as write_heartbeat
+from reviews.services.deliver import deliver_due
 from reviews.services.ingest import ingest_chunk
 from reviews.services.ring import ring
 
@@ -19,6 +20,12 @@ def ingest_intake(intake_id: str) -> None:
         if not ingest_chunk(UUID(intake_id), now=timezone.now()):
             return
     ring("reviews.tasks.ingest_intake", intake_id)
+
+
+@shared_task(name="reviews.tasks.deliver")
+def deliver() -> None:
+    """Sends the webhooks that are due; while one call is at it, another has nothing to do."""
+    deliver_due(now=timezone.now())
 
 
 @shared_task(name="reviews.tasks.beat")

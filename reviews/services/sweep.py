@@ -1,7 +1,149 @@
-"""One round of the sweeper: everything that time brings about, and bells that were lost."""
+"""One round of the sweeper: everything that time brings about, and the bells that were lost. It needs no broker.
 
-from datetime import datetime
+Two sweepers may run: a round is one sweeper's, and every step locks what it touches besides.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime, timedelta
+
+import structlog
+from django.db import connection, transaction
+from django.db.models import Q
+
+from policies.domain.canonical import sha256_hex
+from policies.domain.vocabulary import ChangeKind
+from policies.models import PolicyChange
+from reviews.domain.vocabulary import DeliveryState, EventKind, WebhookType
+from reviews.models import Delivery, Heartbeat, Skip
+from reviews.services.beat import beat
+from reviews.services.ingest import unfinished_intakes
+from reviews.services.record import announce, record
+from reviews.services.ring import ring
+from reviews.services.settle import escalate_due, expire_due, lapse_due, settle_due
+
+logger = structlog.get_logger(__name__)
+
+SWEEPER = "sweeper"
+SWEEP_LOCK = 7004
+CHANGES_A_ROUND = 100
+# What is rung by the clock, and after how many seconds again. The tasks look for themselves whether there is work.
+RUNG = {
+    "reviews.tasks.beat": 10,
+    "feedback.tasks.collect_labels": 10,
+    "feedback.tasks.assess_autonomy": 30,
+}
+TOLD: dict[str, WebhookType] = {
+    ChangeKind.PUBLISHED: WebhookType.POLICY_PUBLISHED,
+    ChangeKind.ROLLED_BACK: WebhookType.POLICY_PUBLISHED,
+    ChangeKind.WITHDRAWN: WebhookType.AUTONOMY_WITHDRAWN,
+}
+
+
+@contextmanager
+def only_sweeper() -> Iterator[bool]:
+    """Whether this process is the one that sweeps now; the lock goes with its connection, however that ends."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_try_advisory_lock(%s, 0)", [SWEEP_LOCK])
+        (is_ours,) = cursor.fetchone()
+    try:
+        yield is_ours
+    finally:
+        if is_ours and connection.is_usable():
+            with connection.cursor() as cursor:
+                cursor.execute("SELECT pg_advisory_unlock(%s, 0)", [SWEEP_LOCK])
 
 
 def sweep_once(*, now: datetime) -> dict[str, int]:
-    raise NotImplementedError
+    """Do every step once; how many rows each moved, and how many steps `failed`.
+
+    A step that fails is logged and keeps none of the others from their work. Writes the sweeper's heartbeat.
+    """
+    steps: dict[str, Callable[[], int]] = {
+        "settled": lambda: settle_due(now=now),
+        "expired": lambda: expire_due(now=now),
+        "escalated": lambda: escalate_due(now=now),
+        "lapsed": lambda: lapse_due(now=now),
+        "policy_changes": lambda: tell_policy_changes(now=now),
+        "intakes_rung": lambda: _ring_for_intakes(now=now),
+        "deliveries_rung": lambda: _ring_for_deliveries(now=now),
+        "skips_forgotten": lambda: _forget_skips(now=now),
+    }
+    done = {"failed": 0}
+    for name, step in steps.items():
+        try:
+            done[name] = step()
+        except Exception:
+            logger.exception("a step of the sweep failed", step=name)
+            done["failed"] += 1
+            if not connection.is_usable():
+                raise
+    _ring_by_the_clock(done, now=now)
+    return done
+
+
+def tell_policy_changes(*, now: datetime) -> int:
+    """Turn what was done to policies and switches into events and messages, each once; how many."""
+    untold = PolicyChange.objects.filter(event__isnull=True).select_related("workflow", "version", "actor")
+    changes = list(untold.order_by("pk")[:CHANGES_A_ROUND])
+    for change in changes:
+        with transaction.atomic():
+            # The event's one-to-one link is what keeps a second sweeper from telling it again.
+            about = {
+                "change": change.pk,
+                "kind": change.kind,
+                "workflow": change.workflow.key if change.workflow else None,
+                "version": change.version.number if change.version else None,
+                "digest": change.version.digest if change.version else None,
+                "at": change.at.isoformat(),
+            }
+            event = record(
+                EventKind.POLICY_CHANGED,
+                now=now,
+                user=change.actor,
+                workflow=change.workflow,
+                policy_change=change,
+                body={**about, "reason_sha256": sha256_hex(change.reason.encode())},
+            )
+            told = TOLD.get(change.kind)
+            if told is not None:
+                announce(event, told, body=about)
+    return len(changes)
+
+
+def _ring_for_intakes(*, now: datetime) -> int:
+    waiting = unfinished_intakes(now=now)
+    for intake_id in waiting:
+        ring("reviews.tasks.ingest_intake", str(intake_id))
+    return len(waiting)
+
+
+def _ring_for_deliveries(*, now: datetime) -> int:
+    """A bell for the dispatcher where anything is due that nobody is sending."""
+    due = Delivery.objects.filter(
+        Q(leased_until__isnull=True) | Q(leased_until__lt=now),
+        state=DeliveryState.WAITING,
+        next_attempt_at__lte=now,
+        endpoint__active=True,
+        endpoint__client__active=True,
+    )
+    if not due.exists():
+        return 0
+    ring("reviews.tasks.deliver")
+    return 1
+
+
+def _forget_skips(*, now: datetime) -> int:
+    deleted, _ = Skip.objects.filter(until__lt=now - timedelta(hours=1)).delete()
+    return deleted
+
+
+def _ring_by_the_clock(done: dict[str, int], *, now: datetime) -> None:
+    """Ring what is due by the clock, and beat; the heartbeat keeps when each was rung last, for whoever sweeps next."""
+    last = Heartbeat.objects.filter(pk=SWEEPER).values_list("detail", flat=True).first() or {}
+    rung = dict(last.get("rung", {}))
+    for task, seconds in RUNG.items():
+        if abs(now.timestamp() - rung.get(task, 0)) >= seconds:
+            ring(task)
+            rung[task] = now.timestamp()
+    beat(SWEEPER, now=now, detail={"rung": rung, "done": done})
