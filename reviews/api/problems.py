@@ -22,6 +22,8 @@ from reviews.services.decide import (
     Stale,
     TooSoon,
 )
+from reviews.services.follow import LineRefused
+from reviews.services.ingest import IntakeConflict
 from reviews.services.report import NothingMayRun, TruthStands
 from reviews.services.settle import AlreadySettled
 from reviews.services.submit import Conflict, KeyEnded, TwinInFlight
@@ -78,6 +80,7 @@ _PLAIN: Final[dict[type[Any], tuple[HTTPStatus, str]]] = {
     NothingMayRun: (HTTPStatus.CONFLICT, "nothing_may_run"),
     TruthStands: (HTTPStatus.CONFLICT, "truth_stands"),
     Stale: (HTTPStatus.PRECONDITION_FAILED, "stale"),
+    LineRefused: (HTTPStatus.NOT_FOUND, "refused"),
     KeyEnded: (HTTPStatus.UNAUTHORIZED, "authentication_failed"),
 }
 
@@ -93,6 +96,9 @@ def refusals_told() -> Iterator[None]:
     except Conflict as error:
         about = {"decision": str(error.decision_id), "which": error.which}
         raise Problem(HTTPStatus.CONFLICT, error.detail, code="conflict", extensions=about) from error
+    except IntakeConflict as error:
+        standing = {"intake": str(error.intake_id)}
+        raise Problem(HTTPStatus.CONFLICT, error.detail, code="conflict", extensions=standing) from error
     except TwinInFlight as error:
         again = {"Retry-After": "1"}
         raise Problem(HTTPStatus.CONFLICT, error.detail, code="twin_in_flight", headers=again) from error

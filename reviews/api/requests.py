@@ -76,7 +76,10 @@ class Escalate(Claimed):
 class GiveVerdict(Claimed):
     kind = serializers.ChoiceField(choices=VerdictKind.choices)
     shown_sha256 = serializers.RegexField(
-        "^[0-9a-f]{64}$", max_length=64, help_text="From the ticket: binds the verdict to what was shown."
+        "^[0-9a-f]{64}$",
+        max_length=64,
+        trim_whitespace=False,
+        help_text="From the ticket: binds the verdict to what was shown.",
     )
     request_key = string(longest=LONGEST_KEY)
     request_key.help_text = "Made up by you; a resend under the same key gets the stored verdict."

@@ -6,6 +6,7 @@ from reviews.api.views import afterwards, decisions, follow, tickets
 
 urlpatterns = [
     path("decisions", decisions.Decisions.as_view(), name="api-decisions"),
+    path("decisions/batch", decisions.Batch.as_view(), name="api-batch"),
     path("decisions/<uuid:decision_id>", decisions.OneDecision.as_view(), name="api-decision"),
     path("decisions/<uuid:decision_id>/cancel", afterwards.Cancel.as_view(), name="api-cancel"),
     path("decisions/<uuid:decision_id>/answer", afterwards.Answer.as_view(), name="api-answer"),

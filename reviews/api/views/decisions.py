@@ -1,7 +1,7 @@
 """What upstream systems do with decisions: submit them, one or many, and follow them."""
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
@@ -9,6 +9,7 @@ from uuid import UUID
 import orjson
 from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
+from django.urls import reverse
 from django.utils import timezone
 from django.utils.cache import get_conditional_response
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
@@ -18,16 +19,17 @@ from rest_framework.response import Response
 from reviews.api import requests, responses
 from reviews.api.access import ByKey, KeyRequest, ScopedView
 from reviews.api.authentication import RECENT_KEYS, BearerKey
-from reviews.api.headers import check_content, idempotency_key
+from reviews.api.headers import check_content, idempotency_key, prefers_async
 from reviews.api.problems import refusals_told
 from reviews.api.strict import read_query
 from reviews.api.submission import Submission
 from reviews.api.waiting import waited_for
 from reviews.domain.submission import parse_submission
-from reviews.domain.vocabulary import OutcomeKind, Scope
-from reviews.models import Client
-from reviews.queries import answers_page, decisions_of
+from reviews.domain.vocabulary import DecisionStatus, OutcomeKind, Scope
+from reviews.models import Client, Intake
+from reviews.queries import answers_page, decision_id_of, decisions_of
 from reviews.services.follow import follow_decision
+from reviews.services.ingest import MAX_LINES, receive_batch, receive_one
 from reviews.services.submit import submit_decision
 
 JSON: Final = "application/json"
@@ -74,6 +76,10 @@ class Decisions(ScopedView):
         """The answer comes after the commit: run at once, or wait for a person, and why."""
         check_content(request, JSON)
         key, raw, now = idempotency_key(request), request.body, timezone.now()
+        if prefers_async(request):
+            with refusals_told():
+                intake = receive_one(client=request.auth.client, raw=raw, key=key, now=now)
+            return accepted(intake, {"id": decision_id_of(intake), "status": DecisionStatus.RECEIVED})
         submission = parse_submission(raw)
         with refusals_told():
             submitted = submit_decision(
@@ -98,6 +104,48 @@ class Decisions(ScopedView):
         limit, after = query.pop("limit"), query.pop("cursor", None)
         page = answers_page(decisions_of(request.auth.client, **query), after=after, limit=limit)
         return Response({"results": page.answers, "next_cursor": page.next_after})
+
+
+class Batch(ScopedView):
+    permission_classes = [ByKey]
+    authentication_classes = [BearerKey]
+    scopes = {"POST": (Scope.DECISIONS_WRITE,)}
+    max_body_bytes = settings.BATCH_MAX_BODY_BYTES
+
+    @extend_schema(
+        operation_id="submit_batch",
+        summary="Submit many decisions",
+        parameters=[IDEMPOTENCY_KEY],
+        request={NDJSON: {"type": "string", "description": f"A submission a line, at most {MAX_LINES:,} lines."}},
+        responses={
+            202: OpenApiResponse(responses.BatchReceived, "Kept, to be judged by a worker."),
+            409: OpenApiResponse(description="Another batch stands under this key."),
+        },
+    )
+    def post(self, request: KeyRequest) -> Response:
+        """A bad line hurts no other; the same batch again creates nothing twice."""
+        check_content(request, NDJSON)
+        key, now = idempotency_key(request), timezone.now()
+        with refusals_told():
+            intake = receive_batch(client=request.auth.client, lines=lines_of(request), key=key, now=now)
+        return accepted(intake, {"lines_total": intake.lines_total})
+
+
+def lines_of(request: KeyRequest) -> Iterator[bytes]:
+    """The body line by line, as it arrives. Of a line that is too long comes as much as shows that it is."""
+    while line := request.readline(LONGEST_LINE + 1):
+        rest = line
+        while not rest.endswith(b"\n") and (rest := request.readline(LONGEST_LINE)):
+            pass
+        yield line.rstrip(b"\r\n")
+
+
+def accepted(intake: Intake, about: Mapping[str, Any]) -> Response:
+    return Response(
+        {"intake": intake.id, **about},
+        status=HTTPStatus.ACCEPTED,
+        headers={"Location": reverse("api-intake", args=[intake.id]), "Preference-Applied": "respond-async"},
+    )
 
 
 class OneDecision(ScopedView):
