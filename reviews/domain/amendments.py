@@ -7,9 +7,7 @@ from collections.abc import Collection, Iterator, Mapping
 from typing import Any
 
 import jsonschema
-from jsonschema.exceptions import SchemaError
 from referencing import Registry
-from referencing.exceptions import Unresolvable
 
 from policies.domain.canonical import InputError, canonical_bytes, parse_strict, pointer_to
 
@@ -64,7 +62,7 @@ def schema_errors(payload: Mapping[str, Any], *, schema: Mapping[str, Any] | Non
     validator = jsonschema.Draft202012Validator(schema, registry=Registry())
     try:
         errors = sorted(validator.iter_errors(payload), key=lambda error: list(map(str, error.absolute_path)))
-    except (SchemaError, Unresolvable, RecursionError) as error:
+    except Exception as error:  # noqa: BLE001 - a broken schema raises whatever it likes
         return [("", f"The schema of the action can't be applied: {error}"[:LONGEST_SENTENCE])]
     return [
         (pointer_to(*map(str, error.absolute_path)), error.message[:LONGEST_SENTENCE])
