@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from datetime import date
+from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
@@ -18,6 +18,7 @@ from reviews.models import Ticket, Verdict
 
 # Counting what waits stops here: past it a figure tells nobody more.
 COUNTED_UP_TO = 10_000
+SHOWN = timedelta(days=90)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +35,11 @@ class Window:
         """As the tallies' columns have it."""
         named = {name: getattr(self, name) for name in ("action", "model_name", "model_version")}
         return {"workflow": self.workflow, "day__gte": self.since, **{name: it for name, it in named.items() if it}}
+
+
+def window_from(now: datetime) -> date:
+    """The first day of the window that is shown unless asked otherwise."""
+    return (now - SHOWN).date()
 
 
 @dataclass(frozen=True, slots=True)
