@@ -6,6 +6,7 @@ from typing import Any, Final, Literal
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.plumbing import ResolvedComponent
+from rest_framework.permissions import IsAuthenticated
 
 from config.rest import PROBLEM
 from reviews.api.access import ByPerson
@@ -36,6 +37,7 @@ PROBLEM_SCHEMA: Final[dict[str, Any]] = {
     },
     "required": ["type", "title", "status", "detail", "instance"],
 }
+FOR_PEOPLE: Final = (ByPerson, IsAuthenticated)
 REFUSALS: Final = {
     "400": "Not JSON, or not readable at all.",
     "401": "No key or session, or one that is not valid.",
@@ -55,7 +57,7 @@ class Schema(AutoSchema):
 
     def get_auth(self) -> list[dict[str, Any]]:
         ways: list[dict[str, Any]] = super().get_auth()
-        if any(isinstance(permission, ByPerson) for permission in self.view.get_permissions()):
+        if any(isinstance(permission, FOR_PEOPLE) for permission in self.view.get_permissions()):
             return [way for way in ways if KeyScheme.name not in way]
         return ways
 
