@@ -15,6 +15,7 @@
     { key: "x", says: "Escalate", act: "escalate", decides: true },
     { key: "s", says: "Skip", act: "skip", decides: true },
     { key: "u", says: "Undo", act: "undo" },
+    { key: "v", says: "View a sensitive item", act: "reveal" },
     { key: "n", says: "Write a note", act: "note" },
     { key: "t", says: "Rate the AI's reasoning", act: "rate" },
     { key: "j", says: "Move down", move: 1 },

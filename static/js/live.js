@@ -130,7 +130,7 @@
     }, { rootMargin: `0px 0px -${foot}px` });
     observer.observe(end);
     const note = byId("unread");
-    if (note) note.hidden = end.getBoundingClientRect().top < innerHeight - foot;
+    if (note) note.hidden = end.checkVisibility() && end.getBoundingClientRect().top < innerHeight - foot;
   }
   document.addEventListener(
     "click",
@@ -139,7 +139,7 @@
       if (!control) return;
       event.preventDefault();
       event.stopImmediatePropagation();
-      byId("announce").textContent = "Read the payload to its end first.";
+      byId("announce").textContent = "Read the payload to its end first, then approve.";
     },
     true,
   );

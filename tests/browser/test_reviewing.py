@@ -275,6 +275,32 @@ def test_a_long_payload_is_read_to_its_end_before_it_can_be_approved(page, desk)
     expect(page.get_by_text("Approved")).to_be_visible()
 
 
+def test_a_sensitive_item_is_shown_on_request_and_not_approved_unseen(page, desk, workflow):
+    make.make_action(workflow, "remove_post", sensitive=True)
+    make.make_live_policy(workflow, now=timezone.now())
+    submit(1, action="remove_post", payload={"text": "An upsetting post."})
+    desk.start()
+    expect(page.get_by_text("An upsetting post.")).to_be_hidden()
+    press(page, "a")
+    assert not Verdict.objects.exists()
+    press(page, "v")
+    expect(page.get_by_text("An upsetting post.")).to_be_visible()
+    page.wait_for_timeout(100)
+    press(page, "a")
+    expect(page.get_by_text("Approved", exact=False).first).to_be_visible()
+    assert Verdict.objects.count() == 1
+
+
+def test_a_ticket_that_is_put_back_is_anybody_s_again(page, desk, live_server):
+    (ticket,) = submit(1)
+    desk.start()
+    page.get_by_role("button", name="Put back").focus()
+    press(page, "Enter")
+    page.wait_for_url(live_server.url + "/")
+    ticket.refresh_from_db()
+    assert ticket.state == TicketState.OPEN
+
+
 def test_a_verdict_given_while_the_connection_is_lost_is_kept_and_sent_once(page, desk):
     submit(2)
     desk.start()
