@@ -21,8 +21,8 @@ class NotADraft(PolicyRefused):
 
 
 def create_draft(
-    *,
     workflow: Workflow,
+    *,
     author: User,
     base: PolicyVersion | None = None,
     source: PolicyVersion | None = None,
