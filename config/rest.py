@@ -108,8 +108,9 @@ def problem_for(error: Exception, context: Mapping[str, Any]) -> HttpResponse | 
     if isinstance(error, exceptions.ValidationError):
         # JSON that is not what was asked for: 422, since 400 is kept for what is no JSON at all.
         status = HTTPStatus.UNPROCESSABLE_ENTITY
-        errors = errors or list(_flattened(error.detail, ""))
-        detail = "; ".join(f"{one['pointer'] or 'the body'}: {one['detail']}" for one in errors[:3])
+        # What a GET asks stands in its query, where a place is a parameter's name.
+        errors = [_of_query(one) if request.method == "GET" else one for one in _flattened(error.detail, "")]
+        detail = "; ".join(": ".join(part for part in one.values() if part) for one in errors[:3])
     code = error.get_codes()
     return problem(
         request,
@@ -156,6 +157,10 @@ def _flattened(detail: Any, pointer: str) -> Iterator[dict[str, str]]:
             yield from _flattened(inner, f"{pointer}/{index}" if deeper else pointer)
     else:
         yield {"pointer": pointer, "detail": str(detail)}
+
+
+def _of_query(one: dict[str, str]) -> dict[str, str]:
+    return {"parameter": one["pointer"].split("/")[-1], "detail": one["detail"]}
 
 
 def is_api(request: HttpRequest) -> bool:

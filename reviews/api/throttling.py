@@ -7,6 +7,7 @@ from threading import Lock
 from typing import Final
 
 from django.conf import settings
+from rest_framework.exceptions import Throttled
 from rest_framework.request import Request
 from rest_framework.throttling import BaseThrottle
 
@@ -37,7 +38,10 @@ class KeyRate(BaseThrottle):
         key = request.auth
         if not isinstance(key, ClientKey) or not key.client.rate_limit:
             return True
-        return self.take(key.pk, a_minute=key.client.rate_limit / settings.WEB_WORKERS, at=time.monotonic())
+        limit = key.client.rate_limit
+        if self.take(key.pk, a_minute=limit / settings.WEB_WORKERS, at=time.monotonic()):
+            return True
+        raise Throttled(self._wait, f"This key may make {limit:,} requests a minute.")
 
     def take(self, key: int, *, a_minute: float, at: float) -> bool:
         """Takes one request out of the bucket of `key`, if there is one."""
