@@ -11,7 +11,7 @@ from uuid import UUID
 import orjson
 
 from policies.domain.canonical import canonical_bytes, sha256_hex
-from policies.domain.spec import Reason, plain_decimal
+from policies.domain.spec import Assessment, Proposal, Reason, plain_decimal
 from policies.domain.vocabulary import ReasonCode, Route
 from reviews.domain.answer import decision_answer, outcome_answer, ticket_answer
 from reviews.domain.submission import Submission
@@ -82,14 +82,7 @@ class Composed(NamedTuple):
 def compose(submission: Submission, *, judged: Judged, decision_id: UUID, client_id: int, now: datetime) -> Composed:
     """All that is written of a submission, whatever route it takes."""
     proposal, assessment = submission.proposal, judged.assessment
-    # Written again as "auto only if": an assessment that is not sound in every part is for a person.
-    automatic = (
-        assessment.route == Route.AUTO
-        and not assessment.reasons
-        and assessment.threshold is not None
-        and proposal.confidence is not None
-        and 0 < assessment.threshold <= proposal.confidence
-    )
+    automatic = is_sound(assessment, proposal)
     audited = automatic and assessment.flagged
     ticket = new_id() if audited or not automatic else None
     payload = canonical_bytes(proposal.payload)
@@ -174,6 +167,17 @@ def compose(submission: Submission, *, judged: Judged, decision_id: UUID, client
         shadow_route=None if shadow is None else str(shadow.route),
         shadow_reasons=None if shadow is None else _json([reason.to_json() for reason in shadow.reasons]),
         budgets=_budgets(judged) if automatic and assessment.budgets else None,
+    )
+
+
+def is_sound(assessment: Assessment, proposal: Proposal) -> bool:
+    """Written again as "automatic only if": an assessment that isn't sound in every part is for a person."""
+    return (
+        assessment.route == Route.AUTO
+        and not assessment.reasons
+        and assessment.threshold is not None
+        and proposal.confidence is not None
+        and 0 < assessment.threshold <= proposal.confidence
     )
 
 
