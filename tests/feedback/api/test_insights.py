@@ -10,7 +10,7 @@ from feedback.models import Awaited
 from reviews.domain.vocabulary import Scope
 from reviews.models import Decision
 from tests.factories import ada, ana, eve, ines, later, make_client, make_live_policy, make_workflow, omar
-from tests.feedback.labelled import make_labels
+from tests.feedback.labelled import make_arrivals, make_labels
 from tests.feedback.streams import EXPECTED, OLDER, TOLERANCE, stream
 
 pytestmark = pytest.mark.django_db
@@ -142,7 +142,7 @@ def test_one_error_rate_can_be_asked_for():
 
 def test_audits_bound_what_ran_alone():
     make_labels(np.arange(300) >= 300, probability=0.02)
-    make_labels([False] * 5000, flagged=False, probability=0.02)
+    make_arrivals(5000, flagged=False, flag_probability=0.02)
     found = ask("audits", user=omar()).json()
     assert (found["ran_alone"], found["audited"], found["errors"]) == (5300, 300, 0)
     assert found["clean_bound"] < 0.01

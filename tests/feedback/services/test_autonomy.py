@@ -49,7 +49,7 @@ def test_the_default_row_is_withdrawn_by_itself_soon_after_a_worse_release_and_n
             model=("support-router", "1.0" if begin < change_at - 1 else "1.1"),
             since=NOW + timedelta(seconds=begin),
         )
-        assess_autonomy(now=later(hours=1, seconds=end))
+        assess_autonomy(now=later(hours=1, minutes=end))
 
     for begin in range(0, change_at - 1, 500):
         arrive(begin, begin + 500)
