@@ -3,16 +3,15 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from functools import cached_property
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.urls import reverse
 
-from policies.domain.canonical import value_at
-from policies.domain.spec import ActionSpec
-from policies.domain.vocabulary import Layout, ReasonCode, Reversibility, VerdictKind, WorkflowKind
+from policies.domain.vocabulary import ReasonCode, Reversibility, VerdictKind, WorkflowKind
 from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import Field, fields_of, shown_whole
 from reviews.domain.text import in_words
@@ -20,29 +19,11 @@ from reviews.domain.vocabulary import FINAL, RejectReason, TicketKind, TicketSta
 from reviews.forms import PayloadForm
 from reviews.models import Verdict, new_id
 from reviews.queries import Dossier, RecentVerdict
+from reviews.views.payload import Payload, amount_of, arranged, as_number
 
-ENVELOPE = frozenset({"from", "to", "cc", "bcc", "reply_to", "subject", "date"})
-RULE = ("rule", "rule_text", "policy")
 RATINGS = ((1, "No"), (3, "Partly"), (5, "Yes"))
 DIGITS = 9
 TONE_OF = {Reversibility.IRREVERSIBLE: "stop", Reversibility.EXTERNALLY_REVERSIBLE: "wait"}
-
-
-@dataclass(frozen=True, slots=True)
-class Payload:
-    """The fields of a payload by their place in the renderer of its workflow."""
-
-    blocks: tuple[Field, ...]
-    facts: tuple[Field, ...]
-    envelope: tuple[Field, ...] = ()
-    rule: tuple[Field, ...] = ()
-    amount: Decimal | None = None
-    currency: str = ""
-    sensitive: bool = False
-
-    @property
-    def one_block(self) -> bool:
-        return len(self.blocks) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,6 +73,7 @@ class Sheet:
     notice: Notice | None = None
     last: RecentVerdict | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
+    estimate: str = ""  # the reviewer's own answer, given before the AI's was shown
     asking: str = ""  # what was wrong with a question
     second_act_wrong: str = ""
     shows_sensitive: bool = False
@@ -137,15 +119,13 @@ class Sheet:
     def action_title(self) -> str:
         return self.action.title if self.action else in_words(self.dossier.table.action)
 
-    @cached_property
+    @property
     def amount(self) -> Decimal | None:
-        """What the payload on the table says, since that is what runs."""
-        return _amount(self.action, self.dossier.table.payload)
+        return self.payload.amount
 
-    @cached_property
+    @property
     def currency(self) -> str:
-        found = value_at(self.dossier.table.payload, self.action.currency_pointer) if self.action else None
-        return found if isinstance(found, str) else ""
+        return self.payload.currency
 
     @cached_property
     def subject(self) -> str:
@@ -153,6 +133,8 @@ class Sheet:
 
     @cached_property
     def title(self) -> str:
+        if self.awaits_estimate:
+            return f"What should be done? · {in_words(self.subject)}"
         of = f" of {self.amount} {in_words(self.currency)}" if self.amount is not None else ""
         return f"{self.action_title}{of}" + (f" · {in_words(self.subject)}" if self.subject else "")
 
@@ -166,35 +148,12 @@ class Sheet:
 
     @cached_property
     def payload(self) -> Payload:
-        layout = self.action.layout if self.action else {}
-        found = fields_of(self.dossier.table.payload, layout=layout)
-        places: dict[str, list[Field]] = {"blocks": [], "facts": [], "envelope": [], "rule": []}
-        in_sum = self._shown_as_sum()
-        for each in found:
-            if each.pointer in in_sum:
-                continue
-            places[self._place_of(each)].append(each)
-        return Payload(
-            **{place: tuple(fields) for place, fields in places.items()},
-            amount=self.amount,
-            currency=self.currency,
+        return arranged(
+            self.dossier.table.payload,
+            kind=self.ticket.workflow.kind,
+            action=self.action,
             sensitive=bool(self.action and self.action.sensitive) and not self.shows_sensitive,
         )
-
-    def _shown_as_sum(self) -> frozenset[str]:
-        """Where a transaction's amount and currency come from: they stand on top, and not among the facts again."""
-        if self.ticket.workflow.kind != WorkflowKind.TRANSACTION or self.amount is None or self.action is None:
-            return frozenset()
-        return frozenset({self.action.amount_pointer, *([self.action.currency_pointer] if self.currency else [])})
-
-    def _place_of(self, each: Field) -> str:
-        name = each.pointer.rpartition("/")[2]
-        kind = self.ticket.workflow.kind
-        if kind == WorkflowKind.COMMUNICATION and name in ENVELOPE and not each.is_block:
-            return "envelope"
-        if kind == WorkflowKind.MODERATION and name in RULE:
-            return "rule"
-        return "blocks" if each.is_block or each.layout == Layout.MARKDOWN else "facts"
 
     @property
     def reversibility_title(self) -> str:
@@ -256,7 +215,7 @@ class Sheet:
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
         """The actions that this could be overridden to: the AI's alternatives first, in its order."""
-        weighed = {each.action: _number(each.confidence) for each in self.dossier.alternatives}
+        weighed = {each.action: as_number(each.confidence) for each in self.dossier.alternatives}
         by_key = {spec.key: spec for spec in self.dossier.overrides}
         ordered = [key for key in weighed if key in by_key]
         ordered += sorted((key for key in by_key if key not in weighed), key=lambda key: by_key[key].title)
@@ -281,7 +240,7 @@ class Sheet:
                 key=each.action,
                 title=each.title,
                 digit=digits.get(each.action),
-                confidence=_number(each.confidence),
+                confidence=as_number(each.confidence),
                 known=each.action in self._titles,
             )
             for each in self.dossier.alternatives
@@ -302,6 +261,22 @@ class Sheet:
             }
             for each in self.dossier.questions
         ]
+
+    # ---- An audit that asks for the reviewer's own answer first
+
+    @property
+    def awaits_estimate(self) -> bool:
+        """Before it, nothing is shown from which the AI's answer could be read."""
+        return self.ticket.estimate_first and self.mine and not self.estimate
+
+    @property
+    def estimates(self) -> tuple[Choice, ...]:
+        """Every action of the workflow, in an order that tells nothing."""
+        titles = sorted(self._titles.items(), key=lambda item: item[1])
+        return tuple(
+            Choice(key=key, title=title, digit=place if place <= DIGITS else None)
+            for place, (key, title) in enumerate(titles, start=1)
+        )
 
     # ---- Deciding
 
@@ -325,7 +300,7 @@ class Sheet:
             )
         if not two:
             return None
-        amount = _amount(target, self.form.payload) if self.form else self.amount
+        amount = amount_of(self.form.payload, action=target) if self.form else self.amount
         if amount is not None:
             return SecondAct(f"Type the amount, {amount:f}, to confirm", f"{amount:f}", self.second_act_wrong)
         word = (target.title if target else "confirm").split()[0].casefold()
@@ -399,8 +374,11 @@ class Sheet:
 
     @property
     def and_query(self) -> str:
-        """The desk's filters, behind what else an address asks."""
-        return f"&{self.query}" if self.query else ""
+        """What an address carries along: the desk's filters, and the reviewer's own estimate."""
+        kept = [self.query] if self.query else []
+        if self.estimate:
+            kept.append(urlencode({"estimate": self.estimate}))
+        return "".join(f"&{each}" for each in kept)
 
     @property
     def links(self) -> dict[str, str]:
@@ -415,20 +393,6 @@ VERB_OF = {
     VerdictKind.REJECT: "Rejected",
 }
 ACTS = ("verdict", "claim", "release", "skip", "ask", "escalate", "undo", "renew", "changes", "alike")
-
-
-def _amount(spec: ActionSpec | None, payload: Mapping[str, Any]) -> Decimal | None:
-    return _number(value_at(payload, spec.amount_pointer)) if spec and spec.amount_pointer else None
-
-
-def _number(value: object) -> Decimal | None:
-    if not isinstance(value, str | int | float | Decimal) or isinstance(value, bool) or value == "":
-        return None
-    try:
-        number = Decimal(str(value))
-    except InvalidOperation:
-        return None
-    return number if number.is_finite() else None
 
 
 def _said(verdict: Verdict, *, titles: Mapping[str, str]) -> str:

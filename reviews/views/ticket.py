@@ -20,7 +20,16 @@ from django_htmx.http import HttpResponseClientRedirect, push_url, retarget
 
 from policies.domain.vocabulary import VerdictKind
 from reviews.domain.vocabulary import TicketState
-from reviews.forms import LONGEST_NOTE, ClaimForm, DeskFilters, QuestionForm, VerdictForm, edit_form, override_form
+from reviews.forms import (
+    LONGEST_ESTIMATE,
+    LONGEST_NOTE,
+    ClaimForm,
+    DeskFilters,
+    QuestionForm,
+    VerdictForm,
+    edit_form,
+    override_form,
+)
 from reviews.models import Ticket
 from reviews.permissions import may_decide, may_see_ticket
 from reviews.queries import QueueFilters, dossier, precedents, queue_for, recent_verdicts
@@ -55,6 +64,9 @@ def ticket(request: PageRequest, ticket_id: UUID) -> HttpResponse:
     """One ticket: to decide for who holds it, to take for who may, to look at for who else may see it."""
     now = timezone.now()
     sheet = _sheet(request, ticket_id, now=now)
+    sheet.estimate = request.GET.get("estimate", "")[:LONGEST_ESTIMATE]
+    if sheet.awaits_estimate:
+        return _shown(request, sheet)
     if sheet.mine and "edit" in request.GET and sheet.may["edit"]:
         _open_edit(sheet)
     elif sheet.mine and "override" in request.GET:
@@ -218,6 +230,7 @@ def _as_sent(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
     """The ticket with what was just written into its forms."""
     sheet = _sheet(request, ticket_id, now=now)
     sheet.given = request.POST
+    sheet.estimate = request.POST.get("estimate", "")[:LONGEST_ESTIMATE]
     kind = request.POST.get("kind")
     if kind == VerdictKind.EDIT:
         _open_edit(sheet, given=request.POST)

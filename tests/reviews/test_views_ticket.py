@@ -57,8 +57,8 @@ def opened(client, ticket, *, at):
     return hidden_fields(client, ticket)
 
 
-def hidden_fields(client, ticket):
-    page = client.get(f"/tickets/{ticket.pk}/").content.decode()
+def hidden_fields(client, ticket, query=""):
+    page = client.get(f"/tickets/{ticket.pk}/{query}").content.decode()
     names = ("version", "claim_epoch", "shown_sha256", "request_key")
     return {name: re.search(rf'name="{name}" value="([^"]+)"', page)[1] for name in names}
 
@@ -421,6 +421,25 @@ def test_what_upstream_withdrew_says_so(as_ana, policy, now):
 def test_like_cases_are_a_fragment_of_their_own(as_ana, policy, now):
     ticket = make.gate_of(make.submit_one(now=now))
     assert "Nothing like it was decided before." in as_ana.get(f"/tickets/{ticket.pk}/alike").content.decode()
+
+
+def test_an_audit_may_ask_for_an_own_estimate_before_the_ai_s_answer_is_shown(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now, reasoning="Because of the fee."))
+    Ticket.objects.filter(pk=ticket.pk).update(estimate_first=True)
+    claim_ticket(ticket.pk, reviewer=make.ana(), now=now)
+    page = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+    assert "What should be done?" in page
+    for hidden in ("Because of the fee.", "0.62", "What the AI says", 'value="approve"', "Is the fee really"):
+        assert hidden not in page
+    page = as_ana.get(f"/tickets/{ticket.pk}/?estimate=trace_top_up").content.decode()
+    assert "Because of the fee." in page
+    assert 'name="estimate" value="trace_top_up"' in page
+    sent = hidden_fields(as_ana, ticket, "?estimate=trace_top_up")
+    another = make.gate_of(make.submit_one(now=now, reasoning="Because of the fee."))
+    Ticket.objects.filter(pk=another.pk).update(estimate_first=True)
+    answer = post(as_ana, ticket, "verdict", {**sent, "kind": "approve", "estimate": "trace_top_up"})
+    assert "Because of the fee." not in answer.content.decode(), "an estimate counts for its own ticket only"
+    assert Verdict.objects.get().estimate == "trace_top_up"
 
 
 HOSTILE = "<img src=x onerror=alert(1)>{{ 7|add:7 }}{% now 'Y' %}\u202e\u200b<b hx-get=/x hx-trigger=load>"
