@@ -4,23 +4,20 @@ import json
 import threading
 import time
 from collections import Counter
-from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
 from decimal import Decimal
 
-import psycopg
 import pytest
-from django.db import OperationalError, connection, connections, transaction
+from django.db import OperationalError, connection, transaction
 
 from policies.services import pause
 from reviews.domain.submission import parse_submission
 from reviews.models import BudgetUse, Decision, Event, Outcome, Ticket
 from reviews.services import compose as composing
 from reviews.services.submit import Conflict, TwinInFlight, submit_decision
+from tests.concurrency import another_session, at_once, insert_copy_of
 from tests.factories import NOW, make_client, make_live_policy, make_workflow, omar, proposal_body, submit_one
 
 pytestmark = pytest.mark.django_db(transaction=True)
-THREADS = 16
 
 
 def submission(**changes):
@@ -31,28 +28,6 @@ def submission(**changes):
 def upstream():
     make_live_policy()
     return make_client()[0]
-
-
-def at_once(number, act):
-    """What `act` of 0 to `number` - 1 gives, on THREADS threads; an error counts as what it gives."""
-
-    def one(index):
-        try:
-            return act(index)
-        except Exception as error:  # noqa: BLE001  it is what the test looks at
-            return error
-        finally:
-            connections.close_all()
-
-    with ThreadPoolExecutor(THREADS) as pool:
-        return list(pool.map(one, range(number)))
-
-
-@contextmanager
-def another_session():
-    """A connection of somebody else's, as the application role, which rolls back at its end."""
-    with closing(psycopg.connect(**connection.get_connection_params() | {"cursor_factory": psycopg.Cursor})) as other:
-        yield other
 
 
 def test_64_simultaneous_posts_under_one_key_make_one_decision(upstream):
@@ -75,12 +50,7 @@ def test_a_twin_in_flight_is_waited_for_and_then_told_to_come_again(upstream):
     taken = submission(external_id="a")
     standing = submit_one(client=upstream, external_id="b")
     with another_session() as other:
-        columns = [field.column for field in Decision._meta.fields if field.column not in ("id", "external_id")]
-        other.execute(
-            f"INSERT INTO reviews_decision (id, external_id, {', '.join(columns)}) "
-            f"SELECT gen_random_uuid(), 'a', {', '.join(columns)} FROM reviews_decision WHERE id = %s",
-            [standing.pk],
-        )
+        insert_copy_of(standing, external_id="a", session=other)
         began = time.monotonic()
         with pytest.raises(TwinInFlight):
             submit_decision(client=upstream, submission=taken, key=None, now=NOW)
