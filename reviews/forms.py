@@ -12,7 +12,7 @@ from policies.domain.spec import ActionSpec
 from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import LONGEST_FACT, Field, NoSuchField, fields_of, text_of, with_value
-from reviews.domain.vocabulary import RejectReason, TicketKind
+from reviews.domain.vocabulary import RejectReason, Theme, TicketKind
 from reviews.queries import QueueFilters
 
 ANY = ("", "any")
@@ -39,6 +39,14 @@ class DeskFilters(forms.Form):
     def filters(self) -> QueueFilters:
         self.full_clean()
         return QueueFilters(**{name: self.cleaned_data.get(name, "") for name in self.fields})
+
+
+class PreferencesForm(forms.Form):
+    """How a reviewer wants the console."""
+
+    theme = forms.ChoiceField(choices=Theme.choices, widget=forms.RadioSelect)
+    shows_sensitive = forms.BooleanField(required=False)
+    away = forms.BooleanField(required=False)
 
 
 class ClaimForm(forms.Form):

@@ -2,10 +2,12 @@
 
 from django.urls import path
 
-from reviews.views import queue, ticket
+from reviews.views import mine, queue, ticket
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
+    path("verdicts/", mine.last_verdicts, name="last-verdicts"),
+    path("preferences/", mine.preferences, name="preferences"),
     path("tickets/next", ticket.take_next, name="next-ticket"),
     path("tickets/<uuid:ticket_id>/", ticket.ticket, name="ticket"),
     path("tickets/<uuid:ticket_id>/claim", ticket.claim, name="ticket-claim"),

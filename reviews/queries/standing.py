@@ -39,6 +39,12 @@ def theme_of(user: User) -> str:
     return chosen or Theme.SYSTEM
 
 
+def preferences_of(user: User) -> dict[str, object]:
+    """What their profile says, or would. One query."""
+    kept = ReviewerProfile.objects.filter(user=user).values("theme", "shows_sensitive", "away").first()
+    return dict(kept or {"theme": Theme.SYSTEM, "shows_sensitive": False, "away": False})
+
+
 def shows_sensitive(user: User) -> bool:
     """Whether they asked to see sensitive items without being asked each time. One query."""
     return ReviewerProfile.objects.filter(user=user, shows_sensitive=True).exists()

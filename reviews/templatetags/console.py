@@ -13,7 +13,7 @@ from django.utils.safestring import SafeString, mark_safe
 from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain import changes, text, typeset
 from reviews.domain.fields import text_of
-from reviews.domain.vocabulary import OutcomeKind, OutcomeMethod, Theme, TicketKind
+from reviews.domain.vocabulary import OutcomeKind, OutcomeMethod, Theme, TicketKind, TicketState
 from reviews.permissions import is_reviewer, may_read_log
 from reviews.queries import Precedent, RecentVerdict
 from reviews.queries.queue import COUNTED_UP_TO
@@ -159,6 +159,18 @@ def counted(number: int) -> str:
 def reason_title(code: str) -> str:
     """A reason's code in two words."""
     return ReasonCode(code).label.lower()
+
+
+@register.filter
+def verdict_title(kind: str) -> str:
+    """A verdict in a word, as of something done."""
+    return _VERDICTS[VerdictKind(kind)][0].lower().rstrip(":")
+
+
+@register.filter
+def state_title(state: str) -> str:
+    """Where a ticket stands, in a word."""
+    return TicketState(state).label.lower()
 
 
 @register.filter

@@ -471,9 +471,9 @@ def test_the_ticket_takes_a_fixed_number_of_queries(as_ana, policy, now, django_
     sent = opened(as_ana, ticket, at=now)
     for _ in range(5):
         make.submit_one(now=now)
-    with django_assert_max_num_queries(20):
+    with django_assert_max_num_queries(14):
         as_ana.get(f"/tickets/{ticket.pk}/")
-    with django_assert_max_num_queries(40):
+    with django_assert_max_num_queries(26):
         answer = post(as_ana, ticket, "verdict", {**sent, "kind": "approve"})
     assert "HX-Push-Url" in answer.headers
 
