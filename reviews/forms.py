@@ -3,17 +3,19 @@
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from datetime import UTC, date, datetime
 from typing import Any
+from urllib.parse import urlencode
 
 from django import forms
 
 from policies.domain.canonical import InputError, parse_strict, pointer_to, value_at
 from policies.domain.spec import ActionSpec
-from policies.domain.vocabulary import ReasonCode, VerdictKind
+from policies.domain.vocabulary import ReasonCode, Route, VerdictKind
 from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import LONGEST_FACT, Field, NoSuchField, fields_of, text_of, with_value
-from reviews.domain.vocabulary import RejectReason, Theme, TicketKind
-from reviews.queries import QueueFilters
+from reviews.domain.vocabulary import DecisionStatus, RejectReason, Theme, TicketKind
+from reviews.queries import LogFilters, QueueFilters
 
 ANY = ("", "any")
 # A known answer is not to be told from the gate that it pretends to be, so it is not offered apart.
@@ -39,6 +41,43 @@ class DeskFilters(forms.Form):
     def filters(self) -> QueueFilters:
         self.full_clean()
         return QueueFilters(**{name: self.cleaned_data.get(name, "") for name in self.fields})
+
+
+class LogFilterForm(forms.Form):
+    """What of the log is shown. What isn't understood filters nothing."""
+
+    workflow = forms.CharField(required=False, max_length=50)
+    action = forms.CharField(required=False, max_length=80)
+    status = forms.ChoiceField(required=False, choices=[ANY, *DecisionStatus.choices])
+    route = forms.ChoiceField(required=False, choices=[ANY, *Route.choices])
+    verdict = forms.ChoiceField(required=False, choices=[ANY, *VerdictKind.choices])
+    reason = forms.ChoiceField(label="Why", required=False, choices=[ANY, *ReasonCode.choices])
+    model = forms.CharField(required=False, max_length=120)
+    reviewer = forms.CharField(required=False, max_length=150)
+    external_id = forms.CharField(label="External id", required=False, max_length=255)
+    subject = forms.CharField(label="Subject's id", required=False, max_length=255)
+    since = forms.DateField(label="From (UTC)", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="Before (UTC)", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def filters(self) -> LogFilters:
+        self.full_clean()
+        given: dict[str, Any] = {name: self.cleaned_data.get(name) or "" for name in self.fields}
+        for name in ("since", "until"):
+            given[name] = _start_of(self.cleaned_data.get(name))
+        return LogFilters(**given)
+
+    def set_names(self) -> tuple[str, ...]:
+        """The fields that filter."""
+        self.full_clean()
+        return tuple(name for name in self.fields if self.cleaned_data.get(name))
+
+    def query(self) -> str:
+        """The address's part that keeps these filters."""
+        return urlencode({name: str(self.cleaned_data[name]) for name in self.set_names()})
+
+
+def _start_of(day: date | None) -> datetime | None:
+    return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
 
 
 class PreferencesForm(forms.Form):

@@ -2,10 +2,14 @@
 
 from django.urls import path
 
-from reviews.views import mine, queue, ticket
+from reviews.views import log, mine, queue, ticket
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
+    path("log/", log.log, name="log"),
+    path("log/<uuid:decision_id>/", log.decision_story, name="story"),
+    path("log.csv", log.log_csv, name="log-csv"),
+    path("log.jsonl", log.log_jsonl, name="log-jsonl"),
     path("verdicts/", mine.last_verdicts, name="last-verdicts"),
     path("preferences/", mine.preferences, name="preferences"),
     path("tickets/next", ticket.take_next, name="next-ticket"),

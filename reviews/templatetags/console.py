@@ -10,10 +10,10 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from policies.domain.vocabulary import ReasonCode, VerdictKind
+from policies.domain.vocabulary import ReasonCode, Route, VerdictKind
 from reviews.domain import changes, text, typeset
 from reviews.domain.fields import text_of
-from reviews.domain.vocabulary import OutcomeKind, OutcomeMethod, Theme, TicketKind, TicketState
+from reviews.domain.vocabulary import DecisionStatus, OutcomeKind, OutcomeMethod, Theme, TicketKind, TicketState
 from reviews.permissions import is_reviewer, may_read_log
 from reviews.queries import Precedent, RecentVerdict
 from reviews.queries.queue import COUNTED_UP_TO
@@ -159,6 +159,19 @@ def counted(number: int) -> str:
 def reason_title(code: str) -> str:
     """A reason's code in two words."""
     return ReasonCode(code).label.lower()
+
+
+@register.filter
+def route_title(route: str) -> str:
+    """Where the policy sent it, in words."""
+    return Route(route).label.lower()
+
+
+@register.simple_tag
+def status_chip(status: str) -> SafeString:
+    """Where a decision stands."""
+    tone = _OUTCOME_TONES.get(OutcomeKind(status), "") if status in OutcomeKind.values else ""
+    return format_html('<span class="chip {}">{}</span>', tone, DecisionStatus(status).label.lower())
 
 
 @register.filter

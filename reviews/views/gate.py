@@ -7,7 +7,8 @@ from typing import Concatenate, ParamSpec, cast
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
-from django.http import HttpRequest, HttpResponse
+from django.http import HttpRequest
+from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
 from django.views.decorators.cache import never_cache
 from django.views.decorators.vary import vary_on_headers
@@ -24,16 +25,16 @@ class PageRequest(HttpRequest):
     htmx: HtmxDetails
 
 
-Page = Callable[Concatenate[PageRequest, P], HttpResponse]
+Page = Callable[Concatenate[PageRequest, P], HttpResponseBase]
 
 
-def signed_in(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponse]:
+def signed_in(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
     """For pages that depend on who reads them. A fragment's request can't show a log-in; it is sent there."""
 
     @never_cache
     @vary_on_headers("HX-Request")
     @wraps(page)
-    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponse:
+    def guarded(request: HttpRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
         if request.user.is_authenticated:
             return page(cast(PageRequest, request), *args, **kwargs)
         if getattr(request, "htmx", False):
