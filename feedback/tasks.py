@@ -1,5 +1,7 @@
 """Bells for feedback. Each calls one service; all of them may be rung twice, or by two at once."""
 
+from uuid import UUID
+
 from celery import shared_task
 from django.utils import timezone
 
@@ -19,4 +21,12 @@ def collect_labels() -> None:
 
 @shared_task(name="feedback.tasks.assess_autonomy")
 def assess_autonomy() -> None:
+    """Rung by the clock: also rings again for runs whose own bell was lost."""
     services.assess_autonomy(now=timezone.now())
+    for export_id in services.unfinished_exports():
+        ring("feedback.tasks.run_export", str(export_id))
+
+
+@shared_task(name="feedback.tasks.run_export")
+def run_export(export_id: str) -> None:
+    services.run_export(UUID(export_id), now=timezone.now())

@@ -10,18 +10,13 @@ from django.db import IntegrityError, transaction
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
 from feedback.permissions import may_read_insights
+from feedback.services.refusals import NotAllowed
 from policies.models import Workflow
 from reviews.domain.vocabulary import EventKind, WebhookType
 from reviews.services.record import announce, record
 
 # After somebody closed an alarm, the same is not raised again so soon: the work on it takes its time.
 REST = timedelta(days=7)
-
-
-class NotAllowed(Exception):
-    """Who may not read insights closes no alarm (403)."""
-
-    detail = "Leads, auditors and admins close alarms."
 
 
 def raise_alarm(
