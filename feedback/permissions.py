@@ -8,7 +8,7 @@ OVERSEERS = ("Leads", "Auditors", "Admins")
 
 def may_read_insights(user: Somebody) -> bool:
     """Leads, auditors and admins: figures name reviewers."""
-    return isinstance(user, User) and user.is_active and (user.is_superuser or _oversees(user))
+    return isinstance(user, User) and user.is_active and (user.is_superuser or _is_in(user, *OVERSEERS))
 
 
 def may_export(user: Somebody) -> bool:
@@ -16,5 +16,12 @@ def may_export(user: Somebody) -> bool:
     return may_read_insights(user)
 
 
-def _oversees(user: User) -> bool:
-    return user.groups.filter(name__in=OVERSEERS).exists()
+def may_draft_policies(user: Somebody) -> bool:
+    """Admins: whoever may edit a policy by hand may draft one from the evidence."""
+    return (
+        isinstance(user, User) and user.is_active and (user.is_superuser or user.groups.filter(name="Admins").exists())
+    )
+
+
+def _is_in(user: User, *groups: str) -> bool:
+    return user.groups.filter(name__in=groups).exists()

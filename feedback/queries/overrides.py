@@ -100,18 +100,20 @@ def overrides_of(window: Window) -> Overrides:
             lambda name, version: (f"{name} {version}", {"workflow": key, "model": name}),
         ),
         by_reason=_lines(reasons, "reason", lambda code: (ReasonCode(code).label, {"workflow": key, "reason": code})),
-        by_policy=_lines(
-            gates, "policy_version", lambda number: (f"Version {number}" if number else "None", {"workflow": key})
-        ),
-        by_band=_lines(gates, "band", lambda band: (_band_name(band), {"workflow": key}), in_order=True),
+        by_policy=_lines(gates, "policy_version", lambda number: (f"Version {number}" if number else "None", {})),
+        by_band=_lines(gates, "band", lambda band: (_band_name(band), {}), in_order=True),
         by_reviewer=_lines(gates, "reviewer__username", lambda name: (name, {"workflow": key, "reviewer": name})),
         by_week=_lines(
             gates.annotate(week=TruncWeek("day")),
             "week",
-            lambda week: (week.isoformat(), {"workflow": key}),
+            lambda week: (week.isoformat(), _in_week(key, week)),
             in_order=True,
         ),
     )
+
+
+def _in_week(workflow: str, first: date) -> dict[str, str]:
+    return {"workflow": workflow, "since": first.isoformat(), "until": (first + timedelta(days=7)).isoformat()}
 
 
 def _band_name(band: int | None) -> str:

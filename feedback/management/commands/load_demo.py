@@ -121,7 +121,7 @@ def load_clients(plan: dict[str, Any], known: dict[str, Any], *, now: datetime) 
 
 def submit_first_decisions(client: Client, *, now: datetime) -> None:
     """A first queue in every workflow; what was submitted before is only answered again."""
-    for body in chain(demo.hand_made(), islice(demo.bodies("support"), FIRST_SUPPORT_DECISIONS)):
+    for body in chain(islice(demo.bodies("support"), FIRST_SUPPORT_DECISIONS), demo.hand_made()):
         submit_decision(client=client, submission=parse_submission(body), key=None, now=now)
 
 

@@ -1,0 +1,94 @@
+"""What the insights pages are asked: read and bounded before anything is counted."""
+
+from collections.abc import Iterable, Mapping
+from datetime import UTC, datetime, time, timedelta
+from typing import Any
+
+from django import forms
+
+from feedback.domain.vocabulary import ExportShape
+from feedback.queries.labels import Key, Scope
+from feedback.queries.overrides import Window
+from policies.models import Workflow
+
+DAYS = ((28, "4 weeks"), (90, "90 days"), (365, "a year"))
+SHOWN_DAYS = 90
+ANY = ("", "any")
+
+
+class Choice(forms.Form):
+    """Which figures are shown. What isn't understood narrows nothing, so that an old link still opens the page."""
+
+    workflow = forms.ChoiceField(label="Workflow", required=False)
+    action = forms.ChoiceField(label="Action", required=False)
+    model = forms.ChoiceField(label="Model and version", required=False)
+    days = forms.TypedChoiceField(label="Over", required=False, choices=DAYS, coerce=int)
+
+    def __init__(self, data: Mapping[str, Any], *, workflows: list[Workflow], chosen: Workflow, keys: Iterable[Key]):
+        known = tuple(keys)
+        models = sorted({(name, version) for _, name, version in known})
+        super().__init__({"days": SHOWN_DAYS, **{name: value for name, value in data.items() if value}})
+        choices = {
+            "workflow": [(workflow.key, workflow.title) for workflow in workflows],
+            "action": [ANY, *((action, action) for action in sorted({action for action, _, _ in known}))],
+            "model": [ANY, *((_joined(*model), " ".join(model)) for model in models)],
+        }
+        for name, of_field in choices.items():
+            self.fields[name].choices = of_field  # type: ignore[attr-defined]
+        self._workflow = chosen
+        self._models = {_joined(*model): model for model in models}
+        self.full_clean()
+
+    def window(self, *, now: datetime) -> Window:
+        """For the tallies."""
+        name, version = self.model_chosen
+        return Window(
+            workflow=self._workflow,
+            since=(now - timedelta(days=self.cleaned_data.get("days") or SHOWN_DAYS)).date(),
+            action=self.cleaned_data.get("action", ""),
+            model_name=name,
+            model_version=version,
+        )
+
+    def scope(self) -> Scope:
+        """For the labels: evidence is of all the time there was."""
+        name, version = self.model_chosen
+        action = self.cleaned_data.get("action", "")
+        return Scope(workflow=self._workflow, action=action, model_name=name, model_version=version)
+
+    @property
+    def model_chosen(self) -> tuple[str, str]:
+        return self._models.get(self.cleaned_data.get("model", ""), ("", ""))
+
+    def narrows(self) -> bool:
+        return bool(self.cleaned_data.get("action") or self.cleaned_data.get("model"))
+
+
+def _joined(name: str, version: str) -> str:
+    """Both in one value; a name may hold anything but this."""
+    return f"{name}\u001f{version}"
+
+
+class DraftForm(forms.Form):
+    """Of which recommendation a draft is made: the page's own query, and the error rate that is promised."""
+
+    query = forms.CharField(required=False, max_length=600)
+    alpha = forms.FloatField(min_value=0.0001, max_value=0.5)
+
+
+class ExportForm(forms.Form):
+    """What an export is of. Days are in UTC, the last one included."""
+
+    workflow = forms.ModelChoiceField(Workflow.objects.order_by("title"), empty_label=None)
+    shape = forms.ChoiceField(label="A line is", choices=ExportShape.choices)
+    since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+
+    def clean(self) -> dict[str, Any]:
+        values = super().clean() or {}
+        since, until = values.get("since"), values.get("until")
+        if since and until and until < since:
+            raise forms.ValidationError("The last day comes before the first.")
+        values["since"] = datetime.combine(since, time(), tzinfo=UTC) if since else None
+        values["until"] = datetime.combine(until, time(), tzinfo=UTC) + timedelta(days=1) if until else None
+        return values

@@ -1,0 +1,184 @@
+"""The insights pages: what verdicts add up to, what they prove, and the files that they become."""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any, Concatenate, ParamSpec, cast
+from uuid import UUID
+
+from django.contrib import messages
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.models import User
+from django.core.exceptions import PermissionDenied
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
+from django.http.response import HttpResponseBase
+from django.shortcuts import get_object_or_404, redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_GET, require_http_methods, require_POST
+
+from feedback import services
+from feedback.domain.vocabulary import ExportShape, RunState
+from feedback.forms import Choice, DraftForm, ExportForm
+from feedback.models import Alarm, Export
+from feedback.permissions import may_draft_policies, may_read_insights
+from feedback.queries.alarms import open_alarms
+from feedback.queries.evidence import evidence_of
+from feedback.queries.exports import newest_exports
+from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
+from feedback.queries.labels import keys_of
+from feedback.queries.overrides import overrides_of, queue_health_of
+from feedback.queries.reviewers import reviewer_record
+from policies.models import Workflow
+from policies.queries import live_policy
+
+P = ParamSpec("P")
+
+
+class ReadersRequest(HttpRequest):
+    """A request of somebody who may read insights."""
+
+    user: User
+
+
+Page = Callable[Concatenate[ReadersRequest, P], HttpResponseBase]
+
+
+def for_readers(page: Page[P]) -> Callable[..., HttpResponseBase]:
+    """For leads, auditors and admins."""
+
+    @never_cache
+    @login_required
+    @wraps(page)
+    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+        if not may_read_insights(request.user):
+            raise PermissionDenied
+        return page(cast(ReadersRequest, request), *args, **kwargs)
+
+    return guarded
+
+
+def _choice(query: QueryDict) -> tuple[Choice, dict[str, Any]]:
+    """What the page is to show, and what every insights page needs to print it. Raises Http404 with no workflow."""
+    workflows = list(Workflow.objects.select_related("review_group").order_by("title"))
+    if not workflows:
+        raise Http404
+    wanted = query.get("workflow", "")
+    chosen = next((workflow for workflow in workflows if workflow.key == wanted), workflows[0])
+    form = Choice(query.dict(), workflows=workflows, chosen=chosen, keys=keys_of(chosen))
+    alarms = open_alarms(chosen)
+    return form, {"form": form, "workflow": chosen, "alarms": alarms, "query": query.urlencode()}
+
+
+@require_GET
+@for_readers
+def insights(request: ReadersRequest) -> HttpResponse:
+    """How often people change what the AI proposes, and how the queue does."""
+    now = timezone.now()
+    form, shown = _choice(request.GET)
+    window = form.window(now=now)
+    return render(
+        request,
+        "feedback/insights.html",
+        {**shown, "overrides": overrides_of(window), "queue": queue_health_of(window), "now": now},
+    )
+
+
+@require_GET
+@for_readers
+def evidence(request: ReadersRequest) -> HttpResponse:
+    """What the labels prove: calibration, risk, audits, recommended thresholds, agreement, drift."""
+    now = timezone.now()
+    form, shown = _choice(request.GET)
+    scope, policy = form.scope(), live_policy(shown["workflow"].pk)
+    return render(
+        request,
+        "feedback/evidence.html",
+        {
+            **shown,
+            "calibration": calibration_of(scope),
+            "risk": risk_of(scope),
+            "audits": audits_of(scope, now=now),
+            "thresholds": thresholds_of(scope, now=now),
+            "agreement": agreement_of(scope),
+            "rows": evidence_of(shown["workflow"], policy=policy) if policy else (),
+            "may_draft": may_draft_policies(request.user),
+        },
+    )
+
+
+@require_POST
+@for_readers
+def draft_threshold(request: ReadersRequest) -> HttpResponse:
+    """Make a policy draft of what the page recommends, with its certificate; an admin publishes it, or doesn't."""
+    asked = DraftForm(request.POST)
+    if not may_draft_policies(request.user):
+        raise PermissionDenied
+    if not asked.is_valid():
+        return HttpResponse("Which threshold?", status=422, content_type="text/plain; charset=utf-8")
+    form, _ = _choice(QueryDict(asked.cleaned_data["query"]))
+    try:
+        draft = services.draft_threshold(
+            form.scope(), alpha=asked.cleaned_data["alpha"], author=request.user, now=timezone.now()
+        )
+    except services.NoneQualifies as error:
+        messages.error(request, f"No threshold qualifies now. {error.detail}")
+        return redirect(f"{reverse('evidence')}?{asked.cleaned_data['query']}")
+    messages.success(request, f"Version {draft.number} is a draft of it. Nothing changes before it is published.")
+    return redirect("admin:policies_policyversion_change", draft.pk)
+
+
+@require_POST
+@for_readers
+def close_alarm(request: ReadersRequest, alarm_id: int) -> HttpResponse:
+    alarm = get_object_or_404(Alarm.objects.select_related("workflow"), pk=alarm_id)
+    services.close_alarm(alarm, user=request.user, now=timezone.now())
+    messages.success(request, "The alarm is closed. The same is not raised again for a week.")
+    return redirect("insights")
+
+
+@require_http_methods(["GET", "POST"])
+@for_readers
+def exports(request: ReadersRequest) -> HttpResponse:
+    """Ask for a file of training data; see which are being written; fetch those that are done."""
+    form = ExportForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        asked = form.cleaned_data
+        services.request_export(
+            user=request.user,
+            workflow=asked["workflow"],
+            shape=ExportShape(asked["shape"]),
+            since=asked["since"],
+            until=asked["until"],
+            now=timezone.now(),
+        )
+        messages.success(request, "The file is being written.")
+        return redirect("exports")
+    status = 422 if request.method == "POST" else 200
+    found = newest_exports()
+    is_writing = any(export.state in (RunState.WAITING, RunState.RUNNING) for export in found)
+    shown = {"form": form, "exports": found, "is_writing": is_writing}
+    return render(request, "feedback/exports.html", shown, status=status)
+
+
+@require_GET
+@for_readers
+def export_file(request: ReadersRequest, export_id: UUID) -> HttpResponseBase:
+    export = get_object_or_404(Export.objects.select_related("workflow"), pk=export_id)
+    try:
+        path = services.file_of(export, user=request.user)
+    except services.NotReady as error:
+        return HttpResponse(error.detail, status=409, content_type="text/plain; charset=utf-8")
+    if not path.exists():
+        raise Http404
+    name = f"{export.workflow.key if export.workflow else 'all'}-{export.shape}-{export.requested_at:%Y%m%d-%H%M}.jsonl"
+    return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type="application/x-ndjson")
+
+
+@never_cache
+@login_required
+@require_GET
+def my_record(request: HttpRequest) -> HttpResponse:
+    """A reviewer's own page: how fast, how often in agreement, and what known answers showed. Shown to them first."""
+    user = cast(User, request.user)
+    return render(request, "feedback/my_record.html", {"record": reviewer_record(user, now=timezone.now())})

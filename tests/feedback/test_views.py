@@ -1,0 +1,275 @@
+"""The insights pages: who sees them, what they show, and what they cost."""
+
+import re
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from django.test import Client as Browser
+from django.utils import timezone
+
+from feedback.domain.vocabulary import AlarmKind, RunState
+from feedback.models import Certificate, Export, KnownAnswer, Tally
+from feedback.services import raise_alarm, run_export
+from policies.domain.vocabulary import Autonomy, VersionStatus
+from policies.models import PolicyVersion
+from tests.factories import (
+    NOW,
+    ada,
+    ana,
+    ben,
+    eve,
+    gate_of,
+    ines,
+    make_client,
+    make_live_policy,
+    make_workflow,
+    omar,
+    submit_one,
+)
+from tests.feedback.labelled import make_labels
+from tests.reviewing import decide
+
+pytestmark = pytest.mark.django_db
+PAGES = ("/insights/", "/insights/evidence/", "/insights/exports/")
+
+
+@pytest.fixture(autouse=True)
+def policy(settings, tmp_path):
+    settings.VAR_DIR = tmp_path
+    make_live_policy(audit_rate=Decimal(1), alpha=Decimal("0.05"))
+
+
+def browse(user) -> Browser:
+    browser = Browser()
+    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return browser
+
+
+def page(path: str, *, user=None, **query) -> str:
+    answer = browse(user or omar()).get(path, query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def text_of(html: str) -> str:
+    return " ".join(re.sub(r"<[^>]+>", " ", html).split()).replace("\u00a0", " ")
+
+
+def tally(count: int, verdict: str, **columns) -> None:
+    fields = {
+        "day": timezone.now().date(),
+        "workflow": make_workflow(),
+        "action": "refund_fee",
+        "model_name": "support-router",
+        "model_version": "1.0",
+        "policy_version": 1,
+        "route": "review",
+        "ticket_kind": "gate",
+        "band": 6,
+        "reviewer": ana(),
+        **columns,
+    }
+    Tally.objects.create(count=count, verdict=verdict, in_time=count, seconds=count * 12.0, **fields)
+
+
+# --- Who -------------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("path", PAGES)
+def test_insights_are_for_leads_auditors_and_admins(path):
+    for reader in (omar, ines, ada):
+        assert browse(reader()).get(path).status_code == 200
+    for other in (ana, ben, eve):
+        assert browse(other()).get(path).status_code == 403
+    assert Browser().get(path).status_code == 302
+
+
+def test_a_workflow_that_isnt_there_shows_the_first_one():
+    assert "Insights" in page("/insights/", workflow="nowhere", action="nothing", days="-1")
+
+
+@pytest.mark.parametrize("path", [*PAGES, "/insights/me/"])
+def test_no_page_has_a_style_or_code_inside(path):
+    make_labels(np.arange(200) % 20 == 0, confidence=np.linspace(0.5, 1, 200))
+    tally(40, "approve")
+    html = page(path)
+    assert " style=" not in html
+    assert not re.search(r"<script(?![^>]*src=)", html)
+    assert not re.search(r"\son\w+=", html)
+
+
+# --- Overrides and queue ---------------------------------------------------------------------------------------------
+
+
+def test_omar_reads_how_often_people_changed_what_was_proposed_and_of_how_many():
+    tally(30, "approve")
+    tally(10, "override")
+    text = text_of(page("/insights/"))
+    assert "People changed 25 % 14–40 % of 40 they were asked about" in text
+    assert "A verdict takes 12 s" in text
+
+
+def test_each_line_leads_to_its_decisions_in_the_log():
+    tally(30, "approve")
+    html = page("/insights/")
+    assert "/log/?workflow=support&amp;action=refund_fee" in html
+    assert "/log/?workflow=support&amp;reviewer=ana" in html
+
+
+def test_a_share_of_fewer_than_ten_is_counted_and_not_shown():
+    tally(9, "reject")
+    text = text_of(page("/insights/"))
+    assert "refund_fee 9 too few to say" in text
+    assert "100 %" not in text
+
+
+def test_only_the_action_and_the_time_that_one_asks_for_count():
+    tally(30, "approve")
+    tally(30, "reject", action="trace_top_up")
+    tally(50, "reject", day=timezone.now().date() - timedelta(days=200))
+    assert "of 60 they were asked about" in text_of(page("/insights/"))
+    assert "of 110 they were asked about" in text_of(page("/insights/", days="365"))
+    assert "of 30 they were asked about" in text_of(page("/insights/", action="trace_top_up"))
+    assert "of 60 they were asked about" in text_of(page("/insights/", model="support-router\u001f1.0"))
+
+
+def test_the_random_sample_is_told_apart_from_the_queue():
+    tally(20, "reject")
+    tally(50, "approve", ticket_kind="audit", route="auto", flagged=True)
+    text = text_of(page("/insights/"))
+    assert "of 20 they were asked about" in text
+    assert "of 50 drawn from everything" in text
+
+
+def test_the_page_costs_the_same_queries_however_much_there_is(django_assert_max_num_queries):
+    for day in range(60):
+        for action in ("refund_fee", "trace_top_up", "block_card"):
+            tally(20, "approve", action=action, day=timezone.now().date() - timedelta(days=day))
+    browser = browse(omar())
+    with django_assert_max_num_queries(32):
+        assert browser.get("/insights/").status_code == 200
+
+
+# --- Evidence --------------------------------------------------------------------------------------------------------
+
+
+def test_before_the_first_label_the_evidence_says_so():
+    text = text_of(page("/insights/evidence/"))
+    assert "No labels yet." in text
+    assert "no watch yet: 1000 labels are missing" in text
+    assert "0 second opinions so far; shown from 50." in text
+
+
+def test_the_evidence_shows_what_could_be_promised_and_what_audits_found():
+    make_labels(np.arange(1500) % 200 == 0, confidence=np.linspace(0.6, 1, 1500))
+    html = page("/insights/evidence/")
+    text = text_of(html)
+    assert "stands" in text
+    assert "steady" in text
+    assert html.count('<svg class="chart"') == 2
+    assert "From 1125 decisions of the random sample, after the 375 oldest" in text
+
+
+def test_ada_drafts_what_the_evidence_recommends_with_its_certificate_and_publishes_nothing():
+    make_labels(np.zeros(1500, dtype=bool), confidence=np.linspace(0.6, 1, 1500))
+    live = PolicyVersion.objects.get(status=VersionStatus.LIVE)
+    answer = browse(ada()).post("/insights/evidence/draft", {"query": "workflow=support", "alpha": "0.02"})
+    certificate = Certificate.objects.get()
+    draft = PolicyVersion.objects.get(status=VersionStatus.DRAFT)
+    assert answer.url.endswith(f"/{draft.pk}/change/")
+    row = draft.thresholds.get()
+    assert (row.autonomy, float(row.least_confidence)) == (Autonomy.BY_CONFIDENCE, certificate.threshold)
+    assert (row.certificate_id, row.certificate_digest) == (str(certificate.pk), certificate.digest)
+    assert row.basis_holds_until == certificate.expires_at
+    assert (certificate.errors, certificate.bound) == (0, pytest.approx(0.0027, abs=0.001))
+    assert PolicyVersion.objects.get(status=VersionStatus.LIVE) == live
+
+
+def test_with_too_few_labels_no_draft_is_made_and_the_page_says_why():
+    make_labels(np.zeros(60, dtype=bool))
+    browser = browse(ada())
+    browser.post("/insights/evidence/draft", {"query": "workflow=support", "alpha": "0.01"})
+    assert not PolicyVersion.objects.filter(status=VersionStatus.DRAFT).exists()
+    assert "No threshold qualifies now. Too few labels" in browser.get("/insights/evidence/").content.decode()
+
+
+def test_only_admins_draft():
+    assert browse(omar()).post("/insights/evidence/draft", {"query": "", "alpha": "0.02"}).status_code == 403
+    assert browse(ada()).post("/insights/evidence/draft", {"query": "", "alpha": "much"}).status_code == 422
+
+
+# --- Alarms ----------------------------------------------------------------------------------------------------------
+
+
+def test_an_alarm_stands_on_the_pages_until_somebody_closes_it():
+    alarm = raise_alarm(
+        AlarmKind.OVERRIDE_RATE,
+        workflow=make_workflow(),
+        action="refund_fee",
+        message="People changed 60 % <script>",
+        evidence={"leading": []},
+        now=NOW,
+    )
+    for path in PAGES[:2]:
+        html = page(path)
+        assert "People changed 60 %" in html
+        assert "<script>" not in html
+    assert browse(ana()).post(f"/insights/alarms/{alarm.pk}/close").status_code == 403
+    assert browse(omar()).post(f"/insights/alarms/{alarm.pk}/close").status_code == 302
+    alarm.refresh_from_db()
+    assert alarm.closed_by == omar()
+    assert "People changed 60 %" not in page("/insights/")
+
+
+# --- Training data ---------------------------------------------------------------------------------------------------
+
+
+def test_omar_asks_for_a_file_and_fetches_it():
+    browser = browse(omar())
+    asked = {"workflow": make_workflow().pk, "shape": "decisions", "since": "2026-01-01", "until": "2026-12-31"}
+    assert browser.post("/insights/exports/", asked).status_code == 302
+    export = Export.objects.get()
+    assert export.inputs["until"] == "2027-01-01T00:00:00+00:00", "the last day is included"
+    assert browser.get(f"/insights/exports/{export.pk}/file").status_code == 409
+    assert "<progress" in browser.get("/insights/exports/").content.decode()
+    run_export(export.pk, now=NOW)
+    answer = browser.get(f"/insights/exports/{export.pk}/file")
+    assert answer.status_code == 200
+    assert answer["Content-Disposition"].startswith('attachment; filename="support-decisions-')
+    assert "Download" in browser.get("/insights/exports/").content.decode()
+
+
+def test_days_in_the_wrong_order_come_back_with_the_form():
+    asked = {"workflow": make_workflow().pk, "shape": "decisions", "since": "2026-02-01", "until": "2026-01-01"}
+    answer = browse(omar()).post("/insights/exports/", asked)
+    assert answer.status_code == 422
+    assert "The last day comes before the first." in answer.content.decode()
+    assert not Export.objects.exists()
+
+
+def test_ana_fetches_no_file():
+    export = Export.objects.create(workflow=make_workflow(), requested_at=NOW, state=RunState.DONE)
+    assert browse(ana()).get(f"/insights/exports/{export.pk}/file").status_code == 403
+
+
+# --- Her own record --------------------------------------------------------------------------------------------------
+
+
+def test_ana_sees_her_own_record_and_what_known_answers_showed():
+    now = timezone.now()
+    make_live_policy(now=now)
+    decide(gate_of(submit_one(confidence=0.62, now=now)), ana(), now=now)
+    client, _ = make_client("Known answers", internal=True)
+    for right in (True, False):
+        decision = submit_one(client=client, confidence=0.62, now=now)
+        KnownAnswer.objects.create(decision=decision, right_action="refund_fee", ai_is_right=right)
+        ticket = gate_of(decision)
+        decide(ticket, ana(), "approve" if right else "reject", now=now)
+        ticket.refresh_from_db()
+        type(ticket).objects.filter(pk=ticket.pk).update(state="settled", settled_at=now)
+    text = text_of(page("/insights/me/", user=ana()))
+    assert "Verdicts 1 " in text, "known answers are not among them"
+    assert "1 of 1" in text
+    assert "Longest run of approvals 1" in text
