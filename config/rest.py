@@ -18,7 +18,14 @@ import structlog
 from django.conf import settings
 from django.core.exceptions import PermissionDenied, RequestDataTooBig
 from django.db import DataError, InterfaceError, OperationalError
-from django.http import Http404, HttpRequest, HttpResponse, HttpResponseBase, StreamingHttpResponse
+from django.http import (
+    Http404,
+    HttpRequest,
+    HttpResponse,
+    HttpResponseBase,
+    StreamingHttpResponse,
+    UnreadablePostError,
+)
 from django.utils.functional import Promise
 from django.views import defaults
 from rest_framework import exceptions
@@ -87,6 +94,8 @@ def problem_for(error: Exception, context: Mapping[str, Any]) -> HttpResponse | 
         error = exceptions.PermissionDenied()
     elif isinstance(error, RequestDataTooBig):
         error = TooLarge(str(error))
+    elif isinstance(error, UnreadablePostError):
+        error = exceptions.ParseError("The body broke off before its end.")
     if isinstance(error, InputError):
         return refusal(request, error)
     if isinstance(error, OperationalError | InterfaceError):

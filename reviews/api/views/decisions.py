@@ -11,7 +11,7 @@ from django.conf import settings
 from django.http import HttpResponse, HttpResponseBase
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.cache import get_conditional_response
+from django.utils.http import parse_etags
 from drf_spectacular.utils import OpenApiParameter, OpenApiResponse, PolymorphicProxySerializer, extend_schema
 from rest_framework.authentication import BaseAuthentication
 from rest_framework.response import Response
@@ -172,7 +172,7 @@ class OneDecision(ScopedView):
         """With `wait` it answers early when the decision is settled, or else changes."""
         query = read_query(request, requests.OneDecision)
         client: Client = request.auth.client
-        known = request.headers.get("If-None-Match", "")
+        known = etags_known(request)
         seen: list[str] = []
 
         def look() -> tuple[dict[str, Any], str]:
@@ -184,13 +184,21 @@ class OneDecision(ScopedView):
 
         def has_news(found: tuple[dict[str, Any], str]) -> bool:
             answer, tag = found
-            return answer["status"] in OutcomeKind.values or tag != seen[0] or (bool(known) and tag not in known)
+            return answer["status"] in OutcomeKind.values or tag not in (known or {seen[0]})
 
         answer, tag = waited_for(look, until=has_news, seconds=query.get("wait", 0))
-        response = HttpResponse(orjson.dumps(answer), content_type=JSON)
+        if tag in known or "*" in known:
+            response = HttpResponse(status=HTTPStatus.NOT_MODIFIED)
+        else:
+            response = HttpResponse(orjson.dumps(answer), content_type=JSON)
         response["ETag"] = tag
         response["Cache-Control"] = "private, no-cache"
-        return get_conditional_response(request, etag=tag, response=response) or response
+        return response
+
+
+def etags_known(request: KeyRequest) -> set[str]:
+    """The tags of If-None-Match; a weak one is as good as its strong one there (RFC 9110, 13.1.2)."""
+    return {tag.removeprefix("W/") for tag in parse_etags(request.headers.get("If-None-Match", ""))}
 
 
 def etag_of(answer: Mapping[str, Any]) -> str:
