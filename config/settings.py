@@ -134,6 +134,8 @@ def database(parts: dict[str, str], *, statement_timeout_ms: int, pool_size: int
             "application_name": "countersign",
             "connect_timeout": 5,
             "server_side_binding": True,
+            # Prepared are the statements that ask for it, those of the hot paths; without a threshold none would be.
+            "prepare_threshold": 1_000_000,
             "options": " ".join([parts.get("options", ""), *(f"-c {key}={value}" for key, value in limits.items())]),
             **({"pool": {"min_size": 1, "max_size": pool_size, "timeout": 3}} if pool_size else {}),
         },

@@ -5,13 +5,13 @@ group, and stops after `depth` rows:
 
 - reserved: an answer came back to the person who asked;
 - first: tickets that nobody has answered yet, which can't be the reviewer's own (index `queue`);
-- later: further stages and second opinions, where the reviewer's own earlier verdicts are left out. Only `lookahead`
+- later: further stages and second opinions, where decisions that the reviewer has answered are left out. Only so many
   rows are looked at, so that thousands of own verdicts at the head cost nothing (index `later_stages`);
 - lapsed: claims whose lease is over by the database's clock (index `leases`).
 """
 # ruff: noqa: S608 - the text of each query is made of the constants below; every value is a parameter.
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -28,13 +28,18 @@ class QueueFilters:
     model: str = ""  # its name
     text: str = ""  # found in external id, subject's id or label
 
+    @property
+    def asked(self) -> tuple[str, ...]:
+        """The names of those that are set."""
+        return tuple(name for name in _CONDITIONS if getattr(self, name))
+
     def __bool__(self) -> bool:
-        return self != QueueFilters()
+        return bool(self.asked)
 
 
 # The literals are those of the partial indexes: a parameter in their place would keep the planner from using them.
-_FIRST = "t.state IN ('open', 'disputed') AND t.stage = 1 AND NOT (t.kind = 'second_opinion')"
-_LATER = "t.state IN ('open', 'disputed') AND (t.stage > 1 OR t.kind = 'second_opinion')"
+FIRST = "t.state IN ('open', 'disputed') AND t.stage = 1 AND NOT (t.kind = 'second_opinion')"
+LATER = "t.state IN ('open', 'disputed') AND (t.stage > 1 OR t.kind = 'second_opinion')"
 LAPSED = "t.state = 'claimed' AND t.claimed_until < statement_timestamp()"
 TAKEABLE = f"(t.state IN ('open', 'disputed') OR ({LAPSED}))"
 
@@ -46,12 +51,12 @@ _FIT = """
     AND t.id NOT IN (SELECT s.ticket_id FROM reviews_skip s WHERE s.reviewer_id = %(user)s AND s.until > %(now)s)
     AND (t.reserved_for_id IS NULL OR t.reserved_for_id = %(user)s OR t.reserved_until <= %(now)s)
 """
-_NOT_ANSWERED_BEFORE = """
-    NOT EXISTS (SELECT 1 FROM reviews_verdict v
-                 WHERE v.ticket_id = t.id AND v.reviewer_id = %(user)s AND v.voided_at IS NULL)
-    AND NOT (t.kind = 'second_opinion' AND EXISTS (
-        SELECT 1 FROM reviews_verdict v JOIN reviews_ticket other ON other.id = v.ticket_id
-         WHERE other.decision_id = t.decision_id AND v.reviewer_id = %(user)s AND v.voided_at IS NULL))
+# Asked of each row that is looked at, one by one: the planner is not to fetch every verdict the reviewer ever gave.
+_ANSWERED = """
+    LEFT JOIN LATERAL (
+        SELECT 1 AS answered FROM reviews_ticket other JOIN reviews_verdict v ON v.ticket_id = other.id
+         WHERE other.decision_id = t.decision_id AND v.reviewer_id = %(user)s AND v.voided_at IS NULL
+         LIMIT 1) own ON true
 """
 _HELD = "t.state = 'claimed' AND t.claimed_until >= statement_timestamp()"
 _KEPT = "(t.reserved_for_id = %(user)s AND t.reserved_until > %(now)s)"
@@ -60,7 +65,7 @@ _BEYOND = (
     " > (%(after_priority)s::smallint, %(after_created_at)s::timestamptz, %(after_id)s::uuid)"
 )
 _PLACE = "t.id, t.priority, t.created_at"
-_COLUMNS = "t.id, t.priority, t.created_at, t.decision_id, t.kind"
+_COLUMNS = "t.id, t.priority, t.created_at, t.decision_id"
 _ORDER = "ORDER BY t.priority, t.created_at, t.id"
 _GROUPS = "unnest(%(groups)s::int[]) AS g(id) CROSS JOIN LATERAL"
 
@@ -73,43 +78,46 @@ _CONDITIONS = {
     "text": "(d.external_id ILIKE %(text)s OR d.subject_id ILIKE %(text)s OR d.subject_label ILIKE %(text)s)",
 }
 
+_OF_DECISIONS = frozenset({"action", "reason", "model", "text"})
+# How many rows are looked at, among those that the reviewer may have answered, for each that is offered.
+LOOKED_AT_FOR_ONE = 8
 
-def candidates_sql(filters: QueueFilters, *, beyond: bool = False, held: bool = False) -> str:
+
+def candidates_sql(asked: Collection[str], *, depth: int, beyond: bool = False, held: bool = False) -> str:
     """A query of (id, priority, created_at, ahead), up to `depth` rows a branch and group; `ahead` 0 comes first.
 
-    A ticket that is kept for the reviewer may come twice. With `held`, live claims come too. With `beyond`, it begins
-    after a place in the order (after_priority, after_created_at, after_id), and leaves out what is kept for the
-    reviewer, which came first.
+    `asked` names the filters that are set. A ticket that is kept for the reviewer may come twice. With `held`, live
+    claims come too. With `beyond`, it begins after a place in the order (after_priority, after_created_at, after_id),
+    and leaves out what is kept for the reviewer, which came first. Parameters are written as %(name)s; `depth` stands
+    in the text, since a plan for any depth would not be one for a small depth.
     """
-    asked = [condition for name, condition in _CONDITIONS.items() if getattr(filters, name)]
+    conditions = [_CONDITIONS[name] for name in asked]
     source = "reviews_ticket t"
-    if any(condition.startswith(("d.", "(d.")) for condition in asked):
+    if not _OF_DECISIONS.isdisjoint(asked):
         source += " JOIN reviews_decision d ON d.id = t.decision_id"
     if beyond:
-        asked += [f"NOT COALESCE({_KEPT}, false)", _BEYOND]
-    fit = " AND ".join([_FIT, *asked])
+        conditions += [f"NOT COALESCE({_KEPT}, false)", _BEYOND]
+    fit = " AND ".join([_FIT, *conditions])
     one_group = f"SELECT {_COLUMNS} FROM {source} WHERE t.group_id = g.id AND {fit}"
+    unanswered = f"{_ANSWERED} WHERE own.answered IS NULL {_ORDER} LIMIT {depth:d}"
+    look = depth * LOOKED_AT_FOR_ONE
     branches = [
-        f"SELECT {_PLACE}, 1 AS ahead FROM {_GROUPS} ({one_group} AND {_FIRST} {_ORDER} LIMIT %(depth)s) t",
-        f"""(SELECT {_PLACE}, 1 FROM {_GROUPS} ({one_group} AND {_LATER} {_ORDER} LIMIT %(lookahead)s) t
-              WHERE {_NOT_ANSWERED_BEFORE} {_ORDER} LIMIT %(depth)s)""",
-        f"""(SELECT {_PLACE}, 1 FROM {_GROUPS} ({one_group} AND {LAPSED} {_ORDER} LIMIT %(lookahead)s) t
-              WHERE {_NOT_ANSWERED_BEFORE} {_ORDER} LIMIT %(depth)s)""",
+        f"SELECT {_PLACE}, 1 AS ahead FROM {_GROUPS} ({one_group} AND {FIRST} {_ORDER} LIMIT {depth:d}) t",
+        f"(SELECT {_PLACE}, 1 FROM {_GROUPS} ({one_group} AND {LATER} {_ORDER} LIMIT {look:d}) t {unanswered})",
+        f"(SELECT {_PLACE}, 1 FROM {_GROUPS} ({one_group} AND {LAPSED} {_ORDER} LIMIT {look:d}) t {unanswered})",
     ]
     if not beyond:
-        branches.append(
-            f"""(SELECT {_PLACE}, 0 FROM {source}
-                  WHERE {_KEPT} AND {TAKEABLE} AND t.group_id = ANY(%(groups)s::int[]) AND {fit}
-                    AND {_NOT_ANSWERED_BEFORE} {_ORDER} LIMIT %(depth)s)"""
-        )
+        kept = f"{_KEPT} AND {TAKEABLE} AND t.group_id = ANY(%(groups)s::int[]) AND {fit}"
+        kept = f"SELECT {_COLUMNS} FROM {source} WHERE {kept} {_ORDER} LIMIT {look:d}"
+        branches.append(f"(SELECT {_PLACE}, 0 FROM ({kept}) t {unanswered})")
     if held:
-        branches.append(f"SELECT {_PLACE}, 1 FROM {_GROUPS} ({one_group} AND {_HELD} {_ORDER} LIMIT %(depth)s) t")
+        branches.append(f"SELECT {_PLACE}, 1 FROM {_GROUPS} ({one_group} AND {_HELD} {_ORDER} LIMIT {depth:d}) t")
     return " UNION ALL ".join(branches)
 
 
 def filter_parameters(filters: QueueFilters) -> dict[str, Any]:
     """The values of the filters that are set."""
-    values = {name: getattr(filters, name) for name in _CONDITIONS if getattr(filters, name)}
+    values = {name: getattr(filters, name) for name in filters.asked}
     if "text" in values:
         escaped = values["text"].replace("\\", "\\\\").replace("%", "\\%").replace("_", "\\_")
         values["text"] = f"%{escaped}%"
@@ -117,14 +125,7 @@ def filter_parameters(filters: QueueFilters) -> dict[str, Any]:
 
 
 def candidate_parameters(
-    *, user_id: int, groups: Iterable[int], now: datetime, filters: QueueFilters, depth: int
+    *, user_id: int, groups: Iterable[int], now: datetime, filters: QueueFilters
 ) -> dict[str, Any]:
     """The parameters of `candidates_sql`, without those of `beyond`."""
-    return {
-        "user": user_id,
-        "groups": list(groups),
-        "now": now,
-        "depth": depth,
-        "lookahead": depth * 8,
-        **filter_parameters(filters),
-    }
+    return {"user": user_id, "groups": list(groups), "now": now, **filter_parameters(filters)}

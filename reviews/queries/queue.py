@@ -14,7 +14,7 @@ from django.db import connection
 from policies.domain.spec import Reason
 from policies.models import ActionType
 from reviews.models import Ticket
-from reviews.queries.candidates import QueueFilters, candidate_parameters, candidates_sql
+from reviews.queries.candidates import FIRST, LATER, QueueFilters, candidate_parameters, candidates_sql
 
 PAGE = 50
 # Counting stops here: past it a figure tells nobody more, and an exact one costs a scan.
@@ -103,15 +103,15 @@ def _place(after: str) -> Place | None:
 def _found(
     user_id: int, *, groups: Sequence[int], filters: QueueFilters, now: datetime, place: Place | None
 ) -> list[Place]:
-    candidates = candidates_sql(filters, beyond=place is not None, held=True)
-    parameters = candidate_parameters(user_id=user_id, groups=groups, now=now, filters=filters, depth=PAGE + 1)
+    candidates = candidates_sql(filters.asked, depth=PAGE + 1, beyond=place is not None, held=True)
+    parameters = candidate_parameters(user_id=user_id, groups=groups, now=now, filters=filters)
     if place:
         parameters |= {"after_priority": place[0], "after_created_at": place[1], "after_id": place[2]}
     with connection.cursor() as cursor:
         cursor.execute(
             f"""SELECT c.priority, c.created_at, c.id FROM ({candidates}) c
                  GROUP BY c.id, c.priority, c.created_at
-                 ORDER BY min(c.ahead), c.priority, c.created_at, c.id LIMIT %(depth)s""",
+                 ORDER BY min(c.ahead), c.priority, c.created_at, c.id LIMIT {PAGE + 1}""",
             parameters,
         )
         return [(priority, created_at, ticket_id) for priority, created_at, ticket_id in cursor.fetchall()]
@@ -176,27 +176,31 @@ def _counts(user: User, *, groups: Sequence[int], now: datetime) -> QueueCounts:
         "groups": groups,
         "now": now,
         "hour": now + timedelta(hours=1),
-        "most": COUNTED_UP_TO + 1,
     }
     with connection.cursor() as cursor:
         cursor.execute(_COUNTS, parameters)
         return QueueCounts(*cursor.fetchone())
 
 
-def _counted(condition: str) -> str:
-    return f"(SELECT count(*) FROM (SELECT 1 FROM reviews_ticket t WHERE {condition} LIMIT %(most)s) counted)"
+def _counted(*conditions: str) -> str:
+    """How many rows meet one of the conditions, none of which meets another's."""
+    most = COUNTED_UP_TO + 1
+    found = " UNION ALL ".join(f"(SELECT 1 FROM reviews_ticket t WHERE {each} LIMIT {most})" for each in conditions)
+    return f"(SELECT least(count(*), {most}) FROM ({found}) counted)"
 
 
-_MINE = "t.group_id = ANY(%(groups)s::int[]) AND t.requester_id IS DISTINCT FROM %(user)s"
+_THEIRS = "t.group_id = ANY(%(groups)s::int[]) AND t.requester_id IS DISTINCT FROM %(user)s"
+# Written so that each condition can be met by a partial index; the claim has the same first two.
 _COUNTS = "SELECT " + ", ".join(
-    _counted(condition)
-    for condition in (
-        f"t.state IN ('open', 'disputed') AND {_MINE}",
-        f"t.state IN ('open', 'claimed', 'disputed') AND t.escalated_at IS NULL AND t.due_at <= %(hour)s AND {_MINE}",
-        "t.state = 'claimed' AND t.claimed_by_id = %(user)s AND t.claimed_until >= statement_timestamp()",
-        """t.state = 'waiting' AND EXISTS (
-            SELECT 1 FROM reviews_question q
-             WHERE q.ticket_id = t.id AND q.answered_at IS NULL AND q.asked_by_id = %(user)s)""",
-        "t.reserved_for_id = %(user)s AND t.reserved_until > %(now)s AND t.state IN ('open', 'disputed')",
+    (
+        _counted(f"{FIRST} AND {_THEIRS}", f"{LATER} AND {_THEIRS}"),
+        _counted(
+            "t.state IN ('open', 'claimed', 'disputed') AND t.escalated_at IS NULL"
+            f" AND t.due_at <= %(hour)s AND {_THEIRS}"
+        ),
+        _counted("t.state = 'claimed' AND t.claimed_by_id = %(user)s AND t.claimed_until >= statement_timestamp()"),
+        """(SELECT count(*) FROM reviews_question q JOIN reviews_ticket t ON t.id = q.ticket_id
+             WHERE q.answered_at IS NULL AND q.asked_by_id = %(user)s AND t.state = 'waiting')""",
+        _counted("t.reserved_for_id = %(user)s AND t.reserved_until > %(now)s AND t.state IN ('open', 'disputed')"),
     )
 )

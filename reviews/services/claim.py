@@ -3,7 +3,9 @@
 Leases live on the database's clock, so that web processes whose clocks differ agree on who holds what.
 """
 
+import re
 from datetime import datetime, timedelta
+from functools import lru_cache
 from typing import Any
 from uuid import UUID
 
@@ -12,6 +14,7 @@ from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 from django.db.models import F
 from django.db.models.functions import Greatest
+from psycopg import RawCursor
 from psycopg.errors import LockNotAvailable
 
 from reviews.domain.vocabulary import EventKind, TicketEvent, TicketState
@@ -56,14 +59,15 @@ SKIP_MINUTES = 10
 # the reviewer's own earlier ones, it is tried again with more.
 DEPTHS = (32, 2048)
 
-# Finds, locks and takes in one statement. What the snapshot showed is asked again of the locked row: a colleague may
-# have taken it in between. The two moves are those of domain.lifecycle: take, or lapse and take.
+# Finds, locks, takes and records in one statement, which is its own transaction. What the snapshot showed is asked
+# again of the locked row: a colleague may have taken it in between. The two moves are those of domain.lifecycle: take,
+# or lapse and take. The event's body is canonical JSON, of figures and ids only.
 _NEXT = """
     WITH candidate AS MATERIALIZED ({candidates}),
     picked AS (
         SELECT t.id, t.state, t.claimed_by_id
           FROM candidate c JOIN reviews_ticket t ON t.id = c.id
-         WHERE {takeable} AND t.group_id = ANY(%(groups)s::int[])
+         WHERE {takeable} AND t.group_id = ANY (%(groups)s::int[])
          ORDER BY c.ahead, c.priority, c.created_at, c.id
          LIMIT 1 FOR UPDATE OF t SKIP LOCKED
     ), taken AS (
@@ -79,34 +83,55 @@ _NEXT = """
                version = t.version + 1
           FROM picked
          WHERE t.id = picked.id
-        RETURNING t.id
+        RETURNING t.id, t.decision_id, t.workflow_id, t.stage, t.claim_epoch, picked.state, picked.claimed_by_id
+    ), recorded AS (
+        INSERT INTO reviews_event (kind, at, user_id, client_id, workflow_id, decision_id, ticket_id, body)
+        SELECT 'ticket.claimed', %(now)s, %(user)s, d.client_id, taken.workflow_id, taken.decision_id, taken.id,
+               format('{{"epoch":%%s,"from":"%%s","lapsed":%%s,"stage":%%s,"ticket":"%%s"}}', taken.claim_epoch,
+                      taken.state, coalesce(taken.claimed_by_id::text, 'null'), taken.stage, taken.id)
+          FROM taken JOIN reviews_decision d ON d.id = taken.decision_id
     )
-    SELECT picked.id, picked.state, picked.claimed_by_id FROM picked JOIN taken USING (id)
+    SELECT id FROM taken
 """
 
 
 def claim_next(*, reviewer: User, now: datetime, filters: QueueFilters | None = None) -> Ticket | None:
     """Take the next ticket for `reviewer`, or None when there is none that they may take.
 
-    One statement finds, locks and takes it; an event is written beside. What an answer brought back comes first.
+    One statement finds, locks and takes it, and writes the event. What an answer brought back comes first.
     """
     filters = filters or QueueFilters()
     groups = reviewable_groups(reviewer)
     if not groups:
         return None
-    statement = _NEXT.format(candidates=candidates_sql(filters), takeable=TAKEABLE)
+    values = candidate_parameters(user_id=reviewer.pk, groups=groups, now=now, filters=filters)
+    values["lease"] = settings.CLAIM_LEASE_SECONDS
     for depth in DEPTHS:
-        parameters = candidate_parameters(user_id=reviewer.pk, groups=groups, now=now, filters=filters, depth=depth)
-        with transaction.atomic():
-            with connection.cursor() as cursor:
-                cursor.execute(statement, {**parameters, "lease": settings.CLAIM_LEASE_SECONDS})
-                taken = cursor.fetchone()
-            if taken is not None:
-                ticket_id, state, holder_id = taken
-                ticket = tickets_with_decisions().get(pk=ticket_id)
-                _record_claim(ticket, reviewer=reviewer, from_state=state, from_holder=holder_id, now=now)
-                return ticket
+        statement, names = _next_statement(filters.asked, tuple(sorted(groups)), depth)
+        connection.ensure_connection()
+        # Planning it takes longer than running it. A raw cursor prepares it once for each connection, with every value
+        # as text, so that its parameters are of the same types each time.
+        with connection.wrap_database_errors, RawCursor(connection.connection) as cursor:
+            cursor.execute(statement, [str(values[name]) for name in names], prepare=True)
+            taken = cursor.fetchone()
+        if taken is not None:
+            return Ticket.objects.get(pk=taken[0])
     return None
+
+
+@lru_cache(maxsize=256)
+def _next_statement(asked: tuple[str, ...], groups: tuple[int, ...], depth: int) -> tuple[str, list[str]]:
+    """The statement with $1, $2 …, and the names of its parameters in their order.
+
+    The groups, which are the same for all who review the same, stand in the text: with a parameter in their place the
+    planner would reckon with ten, think a plan for all values dear, and make a new one for each call.
+    """
+    text = _NEXT.format(candidates=candidates_sql(asked, depth=depth), takeable=TAKEABLE)
+    text = text.replace("%(groups)s", "'{" + ",".join(f"{group:d}" for group in groups) + "}'")
+    names = sorted(set(re.findall(r"%\((\w+)\)s", text)))
+    for place, name in enumerate(names, 1):
+        text = text.replace(f"%({name})s", f"${place}")
+    return text.replace("%%", "%"), names
 
 
 def claim_ticket(ticket_id: UUID, *, reviewer: User, now: datetime) -> Ticket:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import pytest
 from django.db import connection
 
+from policies.domain.canonical import canonical_bytes
 from policies.domain.vocabulary import Reversibility
 from reviews.domain.vocabulary import TicketKind, TicketState
 from reviews.models import Decision, Event, Ticket
@@ -88,7 +89,9 @@ def test_a_claim_has_a_holder_a_lease_of_five_minutes_an_epoch_and_an_event():
         (left,) = cursor.fetchone()
     assert 290 < left <= 300
     event = Event.objects.get(kind="ticket.claimed")
-    assert (event.user, event.ticket) == (ana(), ticket)
+    assert (event.user, event.ticket, event.client) == (ana(), ticket, gate.decision.client)
+    body = {"epoch": 1, "from": "open", "lapsed": None, "stage": 1, "ticket": str(gate.pk)}
+    assert event.body == canonical_bytes(body).decode()
 
 
 def test_those_outside_the_group_get_nothing():
