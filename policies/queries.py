@@ -8,7 +8,7 @@ from typing import Any
 
 from django.db.models import Subquery
 
-from policies.domain.differences import Difference, basis_in_words, differences, rule_in_words
+from policies.domain.differences import Difference, basis_in_words, differences, whom_a_rule_asks
 from policies.domain.problems import WithdrawnBasis
 from policies.domain.reasons import describe
 from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec, to_document
@@ -175,11 +175,23 @@ IN_FORCE_BY = (ChangeKind.PUBLISHED, ChangeKind.ROLLED_BACK, ChangeKind.WITHDRAW
 
 @dataclass(frozen=True, slots=True)
 class RowInWords:
-    """One row: the action's title ("" for the default row), what it may do, and what that stands on."""
+    """One row: what its action may do, and what that stands on."""
 
-    title: str
     sentence: str
     basis: str
+
+
+@dataclass(frozen=True, slots=True)
+class RuleInWords:
+    """One rule: what the reviewer reads, when it fires, whom it asks, and what."""
+
+    sentence: str
+    expression: str
+    whom: str
+    ask: str
+
+
+NO_DEFAULT_ROW = RowInWords("Whatever no row speaks of always goes to a person.", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -188,7 +200,7 @@ class VersionInWords:
 
     version: PolicyVersion
     rows: tuple[RowInWords, ...]
-    rules: tuple[str, ...]
+    rules: tuple[RuleInWords, ...]
     change: PolicyChange | None
 
 
@@ -267,20 +279,14 @@ def _in_words(workflows: list[Workflow], versions: list[PolicyVersion]) -> Polic
 def in_words(version: PolicyVersion, *, change: PolicyChange | None = None) -> VersionInWords:
     """What `version` says, in words: one sentence a row, the default row last. Raises SpecError for a broken draft."""
     policy = Policy.from_canonical(document_of(version), version.digest, number=version.number)
-    rows = sorted(policy.thresholds, key=lambda row: (row.action == "", row.key))
-    return VersionInWords(
-        version=version,
-        rows=tuple(
-            RowInWords(
-                title=policy.actions[row.action].title if row.action in policy.actions else "",
-                sentence=f"{describe(row, policy.actions.get(row.action))}.",
-                basis=basis_in_words(row),
-            )
-            for row in rows
-        ),
-        rules=tuple(map(rule_in_words, policy.rules)),
-        change=change,
-    )
+    rows = [
+        RowInWords(f"{describe(row, policy.actions.get(row.action))}.", basis_in_words(row))
+        for row in sorted(policy.thresholds, key=lambda row: (row.action == "", row.key))
+    ]
+    if all(any(row.key) for row in policy.thresholds):
+        rows.append(NO_DEFAULT_ROW)
+    rules = (RuleInWords(rule.sentence, rule.expression, whom_a_rule_asks(rule), rule.ask) for rule in policy.rules)
+    return VersionInWords(version=version, rows=tuple(rows), rules=tuple(rules), change=change)
 
 
 def put_in_force_by(version: PolicyVersion) -> PolicyChange | None:

@@ -190,7 +190,8 @@ def _people(count: int) -> str:
 def _basis(row: ThresholdSpec) -> str:
     if row.certificate_id:
         return f"it stands on certificate {row.certificate_id} ({row.certificate_digest[:19] or 'without a digest'})"
-    return f"it stands on the reason “{row.basis_reason}”" if row.basis_reason else "it stands on nothing"
+    reason = row.basis_reason.strip().rstrip(".")
+    return f"it stands on the reason “{reason}”" if reason else "it stands on nothing"
 
 
 def _claim(row: ThresholdSpec) -> str:
@@ -318,10 +319,14 @@ def _same(old: RuleSpec, new: RuleSpec) -> bool:
 
 def rule_in_words(rule: RuleSpec) -> str:
     """What a rule does, as a sentence."""
-    whom = f"{rule.group}" if rule.group else "the review group"
-    agree = "" if rule.verdicts_needed == 1 else f", of which {rule.verdicts_needed} people must agree"
     asked = f" Asked: {rule.ask}" if rule.ask else ""
-    return f"“{rule.sentence}” where {rule.expression} — it goes to {whom}{agree}.{asked}"
+    return f"“{rule.sentence.rstrip('.')}” where {rule.expression}: it goes to {whom_a_rule_asks(rule)}.{asked}"
+
+
+def whom_a_rule_asks(rule: RuleSpec) -> str:
+    """Who answers where a rule fires, and how many of them."""
+    agree = "" if rule.verdicts_needed == 1 else f", of which {rule.verdicts_needed} people must agree"
+    return f"{rule.group or 'the review group'}{agree}"
 
 
 # ---- Actions --------------------------------------------------------------------------------------------------------

@@ -29,7 +29,7 @@ def test_whoever_has_a_part_in_the_work_reads_what_is_in_force(person):
     page = text(as_(person).get("/policies/"))
     assert ROW in page
     assert "Every action without a row of its own always goes to a person" in page
-    assert "It stands on the reason “Half a year with a person at each step.”" in page
+    assert "It stands on the reason “Half a year with a person at each step”" in page
     assert "published 2 March 2026, 09:00 UTC by Ada: “A careful start.”" in page
 
 

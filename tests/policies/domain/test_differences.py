@@ -26,9 +26,9 @@ ROW = ThresholdSpec(
 )
 ROW_IN_WORDS = (
     "refund_fee runs alone at 0.85 and above, up to 50 EUR; 2 % of those are checked afterwards. "
-    "It stands on the reason “Watched for a year.”."
+    "It stands on the reason “Watched for a year”."
 )
-RULE_IN_WORDS = "“A large sum.” where amount > 20.0 — it goes to Support"
+RULE_IN_WORDS = "“A large sum” where amount > 20.0: it goes to Support"
 RULE = RuleSpec(position=0, expression="amount > 20.0", sentence="A large sum.", group="Support")
 
 DEFAULT = replace(ROW, action="", least_confidence=Decimal("0.6"), largest_amount=None)
@@ -89,7 +89,7 @@ def only(before: dict[str, Any] | None, after: dict[str, Any]) -> tuple[str, str
         ({"daily_count": 100}, "at most 100 a day run alone; before, no number a day is set.", "tightens"),
         (
             {"basis_reason": "", "certificate_id": "c-1", "certificate_digest": "sha256:0123abcd"},
-            "it stands on certificate c-1 (sha256:0123abcd); before, it stands on the reason “Watched for a year.”.",
+            "it stands on certificate c-1 (sha256:0123abcd); before, it stands on the reason “Watched for a year”.",
             "neither",
         ),
         (
@@ -117,7 +117,7 @@ def test_the_first_policy_is_told_whole():
     told = [difference.sentence for difference in differences(None, document(rules=(RULE,)))]
     assert told == [
         f"New row: {ROW_IN_WORDS}",
-        "New rule: “A large sum.” where amount > 20.0 — it goes to Support.",
+        "New rule: “A large sum” where amount > 20.0: it goes to Support.",
         "refund_fee (“Refund a fee”) is registered: we can undo it ourselves.",
     ]
 
@@ -141,7 +141,7 @@ def test_rules_are_paired_by_what_they_say():
         document(rules=(replace(RULE, verdicts_needed=2),)),
     )
     assert [(each.sentence, each.effect) for each in told] == [
-        ("Rule dropped: “Always.” where true — it goes to Support.", "loosens"),
+        ("Rule dropped: “Always” where true: it goes to Support.", "loosens"),
         (
             f"Rule changed: {RULE_IN_WORDS}, of which 2 people must agree. Before: {RULE_IN_WORDS}.",
             "tightens",
