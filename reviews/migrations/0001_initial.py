@@ -671,7 +671,7 @@ class Migration(migrations.Migration):
                         max_length=12,
                     ),
                 ),
-                ("priority", models.PositiveSmallIntegerField(default=2)),
+                ("priority", models.PositiveSmallIntegerField(default=1)),
                 ("created_at", models.DateTimeField()),
                 ("due_at", models.DateTimeField()),
                 ("deadline", models.DateTimeField(null=True)),

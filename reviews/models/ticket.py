@@ -65,8 +65,8 @@ class Ticket(models.Model):
     resting_state = models.CharField(max_length=12, choices=TicketState, default=TicketState.OPEN)
     workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="tickets")
     group = models.ForeignKey(Group, models.PROTECT, related_name="tickets")
-    # 0 escalated, 1 high stakes, 2 ordinary, 3 everything that holds up nothing.
-    priority = models.PositiveSmallIntegerField(default=2)
+    # 0 escalated, 1 a gate, 2 what holds up nothing.
+    priority = models.PositiveSmallIntegerField(default=1)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
     deadline = models.DateTimeField(null=True)  # the decision's own; a gate expires then

@@ -20,8 +20,7 @@ from reviews.models import new_id
 from reviews.services.judge import Judged
 from reviews.services.record import message
 
-HIGH_STAKES: Final = frozenset({ReasonCode.IRREVERSIBLE, ReasonCode.HIGH_VALUE})
-ESCALATED, STAKES, ORDINARY, UNHURRIED = range(4)
+ESCALATED, ORDINARY, UNHURRIED = range(3)
 """Priorities of a ticket: what has waited too long first, what holds up nothing last."""
 LONGEST_CURRENCY: Final = 16
 # What these reasons observed may be a sentence of somebody's; the log keeps figures only.
@@ -156,7 +155,7 @@ def compose(submission: Submission, *, judged: Judged, decision_id: UUID, client
         ticket=ticket,
         ticket_kind=None if kind is None else str(kind),
         group="" if automatic else assessment.group,
-        priority=UNHURRIED if automatic else STAKES if _is_high_stakes(judged) else ORDINARY,
+        priority=UNHURRIED if automatic else ORDINARY,
         verdicts_needed=1 if automatic else assessment.verdicts_needed,
         deliberate_acts=1 if automatic else assessment.deliberate_acts,
         submitted=_canonical(submitted),
@@ -214,15 +213,6 @@ def answer_to(
         )
         if automatic
         else None,
-    )
-
-
-def _is_high_stakes(judged: Judged) -> bool:
-    assessment = judged.assessment
-    return (
-        assessment.verdicts_needed > 1
-        or assessment.deliberate_acts > 1
-        or any(reason.code in HIGH_STAKES for reason in assessment.reasons)
     )
 
 

@@ -85,7 +85,7 @@ def test_a_proposal_below_the_threshold_waits_for_a_person(upstream):
     assert answer["reasons"][0]["message"] == "Confidence 0.62 is below 0.85, the least for refund_fee."
     assert answer["ticket"]["group"] == gate.group.name == "Support"
     assert gate.due_at == NOW + timedelta(minutes=gate.workflow.sla_minutes)
-    assert (gate.kind, gate.state, gate.priority, gate.version) == ("gate", "open", 2, 1)
+    assert (gate.kind, gate.state, gate.priority, gate.version) == ("gate", "open", 1, 1)
     assert not Outcome.objects.exists()
 
 
@@ -124,10 +124,10 @@ def test_a_missing_confidence_goes_to_a_person(upstream):
     assert codes(submit_one(client=upstream, confidence=None)) == ["missing_confidence"]
 
 
-def test_an_unknown_action_goes_to_a_person_with_high_priority(upstream):
+def test_an_unknown_action_goes_to_a_person_and_takes_two_acts(upstream):
     decision = submit_one(client=upstream, action="close_account", confidence=0.99)
     assert "unknown_action" in codes(decision)
-    assert (gate_of(decision).priority, gate_of(decision).deliberate_acts) == (1, 2)
+    assert gate_of(decision).deliberate_acts == 2
 
 
 def test_without_a_live_policy_a_person_decides():
@@ -142,7 +142,7 @@ def test_high_value_is_asked_of_as_many_people_as_the_policy_wants(upstream):
     decision = submit_one(client=upstream, confidence=0.99, payload={"amount": "250.00", "currency": "EUR"})
     gate = gate_of(decision)
     assert codes(decision) == ["high_value"]
-    assert (gate.priority, gate.verdicts_needed, gate.deliberate_acts) == (1, 2, 2)
+    assert (gate.verdicts_needed, gate.deliberate_acts) == (2, 2)
 
 
 def test_what_is_drawn_for_the_sample_runs_alone_and_is_audited(upstream):
@@ -150,7 +150,7 @@ def test_what_is_drawn_for_the_sample_runs_alone_and_is_audited(upstream):
     decision = submit_one(client=upstream, confidence=0.95)
     audit = Ticket.objects.get(decision=decision)
     assert (decision.route, decision.flagged, decision.flag_probability) == ("auto", True, 1)
-    assert (audit.kind, audit.priority) == ("audit", 3)
+    assert (audit.kind, audit.priority) == ("audit", 2)
     assert audit.due_at == NOW + timedelta(hours=audit.workflow.audit_sla_hours)
     assert Outcome.objects.filter(decision=decision).exists()
     kinds = Event.objects.filter(decision=decision).order_by("id").values_list("kind", flat=True)
