@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from policies.domain.vocabulary import ReasonCode, Route, VerdictKind
+from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain import changes, text, typeset
 from reviews.domain.fields import text_of
 from reviews.domain.vocabulary import DecisionStatus, OutcomeKind, OutcomeMethod, Theme, TicketKind, TicketState
@@ -83,6 +83,13 @@ def per_cent_of_width(value: object) -> str:
     """A share as an SVG length along the whole width: 62%."""
     number = _number(value) or Decimal(0)
     return f"{min(max(number, Decimal(0)), Decimal(1)) * 100:.2f}%"
+
+
+@register.filter
+def against(confidence: object, threshold: object) -> str:
+    """Whether a confidence is "above" or "below" its threshold; without one it is above nothing."""
+    found, least = _number(confidence), _number(threshold)
+    return "above" if found is not None and least is not None and found >= least else "below"
 
 
 @register.filter
@@ -159,12 +166,6 @@ def counted(number: int) -> str:
 def reason_title(code: str) -> str:
     """A reason's code in two words."""
     return ReasonCode(code).label.lower()
-
-
-@register.filter
-def route_title(route: str) -> str:
-    """Where the policy sent it, in words."""
-    return Route(route).label.lower()
 
 
 @register.simple_tag

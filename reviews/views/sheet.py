@@ -199,11 +199,6 @@ class Sheet:
         return {spec.key: spec.title for spec in specs}
 
     @property
-    def confidence_tone(self) -> str:
-        confidence, threshold = self.decision.confidence, self.decision.threshold
-        return "above" if confidence is not None and threshold is not None and confidence >= threshold else "below"
-
-    @property
     def reasons(self) -> list[tuple[str, str]]:
         """Title and message of each."""
         return [(ReasonCode(reason.code).label, reason.message) for reason in self.dossier.reasons]

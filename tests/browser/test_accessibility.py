@@ -134,8 +134,20 @@ def test_axe_finds_nothing_on_any_page(page: Page, tickets):
     page.goto(f"/tickets/{tickets[WorkflowKind.CONTENT].pk}/?override=other")
     check(page, "override", found)
     page.goto(f"/tickets/{tickets[WorkflowKind.MODERATION].pk}/")
-    page.get_by_text("Show the item").click()
+    page.get_by_text("Show the item:").click()
     check(page, "sensitive item", found)
+    assert found == {}
+
+
+def test_axe_finds_nothing_in_the_log_and_on_one_s_own_pages(page: Page, tickets, client, live_server):
+    client.force_login(make.omar())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+    found: dict[str, list[str]] = {}
+    decision = tickets[WorkflowKind.TRANSACTION].decision_id
+    for path in ("/log/", "/log/?route=auto", f"/log/{decision}/", "/verdicts/", "/preferences/"):
+        page.goto(path)
+        check(page, path, found)
     assert found == {}
 
 

@@ -48,7 +48,7 @@ def test_the_log_tells_of_every_decision_whatever_its_route(as_ines, policy, now
     make.submit_one(now=now, subject={"type": "customer", "id": "c-1", "label": "Waiting customer"})
     make.submit_one(now=now, confidence=0.99, subject={"type": "customer", "id": "c-2", "label": "Automatic customer"})
     page = as_ines.get("/log/").content.decode()
-    for shown in ("Waiting customer", "waits for a person", "Automatic customer", "runs at once"):
+    for shown in ("Waiting customer", "waits for a person", "Automatic customer", "</span> alone"):
         assert shown in page
 
 
