@@ -7,7 +7,6 @@ import pytest
 from django.db import connection
 
 from policies.domain.canonical import canonical_bytes
-from policies.domain.vocabulary import Reversibility
 from reviews.domain.vocabulary import TicketKind, TicketState
 from reviews.models import Decision, Event, Ticket
 from reviews.queries import QueueFilters
@@ -65,14 +64,11 @@ def reload(ticket: Ticket) -> Ticket:
 
 
 def test_the_oldest_of_the_most_urgent_comes_first():
-    workflow = make_workflow()
-    make_action(workflow)
-    make_action(workflow, "close_account", reversibility=Reversibility.IRREVERSIBLE)
-    make_live_policy(workflow)
-    ordinary = [gate_of(submit_one(now=later(minutes=minute))) for minute in range(2)]
-    urgent = gate_of(submit_one(action="close_account", now=later(minutes=5)))
-    taken = [claim_next(reviewer=ana(), now=later(hours=1)) for _ in range(4)]
-    assert taken == [urgent, *ordinary, None]
+    first, second, escalated, unhurried = open_gates(4)
+    Ticket.objects.filter(pk=escalated.pk).update(priority=0)
+    Ticket.objects.filter(pk=unhurried.pk).update(priority=2, created_at=later(hours=-1))
+    taken = [claim_next(reviewer=ana(), now=later(hours=1)) for _ in range(5)]
+    assert taken == [escalated, first, second, unhurried, None]
 
 
 def test_a_claim_has_a_holder_a_lease_of_five_minutes_an_epoch_and_an_event():
