@@ -15,6 +15,7 @@ from uuid import UUID
 
 from policies.domain import reasons
 from policies.domain.spec import (
+    MAY_BE_AUTOMATED,
     ActionSpec,
     Assessment,
     BudgetClaim,
@@ -25,7 +26,6 @@ from policies.domain.spec import (
     ThresholdSpec,
 )
 from policies.domain.stakes import (
-    MAY_BE_AUTOMATED,
     MOST_VERDICTS,
     BrokenPolicy,
     Stakes,

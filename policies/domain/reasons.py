@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 
-from policies.domain.spec import ActionSpec, Proposal, Reason, RuleSpec, ThresholdSpec, plain_decimal
+from policies.domain.spec import MAY_BE_AUTOMATED, ActionSpec, Proposal, Reason, RuleSpec, ThresholdSpec, plain_decimal
 from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility
 
 # ---- Confidence -----------------------------------------------------------------------------------------------------
@@ -189,7 +189,7 @@ def budget_spent(action: ActionSpec, *, name: str, row: ThresholdSpec | None) ->
     return Reason(
         code=ReasonCode.BUDGET_SPENT,
         message=f"Today's budget of {action.key}{' for this subject' if name == 'subject' else ''} is spent"
-        + (f": {most} a day run alone." if most else "."),
+        + (f": at most {most} a day run alone." if most else "."),
         field="subject" if name == "subject" else "action",
         operator="<=",
         limit=most,
@@ -254,7 +254,9 @@ def describe(row: ThresholdSpec, action: ActionSpec | None) -> str:
     barred = _barred(row, action)
     runs_alone = row.autonomy == Autonomy.BY_CONFIDENCE and not barred
     clauses = [_alone(row) if runs_alone else f"always goes to a person{barred}"]
-    clauses += _what_follows(row, runs_alone=runs_alone)
+    unsafe = action is not None and (not action.active or action.reversibility not in MAY_BE_AUTOMATED)
+    two_acts = row.deliberate_acts > 1 or unsafe or (row.action != "" and action is None)
+    clauses += _what_follows(row, runs_alone=runs_alone, two_acts=two_acts)
     return f"{_whose(row)} {'; '.join(clauses)}"
 
 
@@ -275,14 +277,16 @@ def _barred(row: ThresholdSpec, action: ActionSpec | None) -> str:
         return ": the action is not registered"
     if action is not None and not action.active:
         return ": the action is switched off"
-    if action is not None and action.reversibility == Reversibility.IRREVERSIBLE:
+    if action is not None and action.reversibility not in MAY_BE_AUTOMATED:
         return ": it can't be undone"
     if row.autonomy == Autonomy.WITHDRAWN:
         return ": the evidence for letting it run alone failed"
     if row.autonomy != Autonomy.BY_CONFIDENCE:
         return ""
-    if row.least_confidence is None or not row.audit_rate:
+    if row.least_confidence is None or not 0 < row.least_confidence <= 1 or not 0 < row.audit_rate <= 1:
         return ": the row is not complete"
+    if row.daily_count == 0 or row.subject_daily_count == 0:
+        return ": its daily budget is 0"
     if not row.certificate_id.strip() and not row.basis_reason.strip():
         return ": nothing is given for letting it run alone"
     return ""
@@ -299,7 +303,7 @@ def _alone(row: ThresholdSpec) -> str:
     return ", ".join(limits)
 
 
-def _what_follows(row: ThresholdSpec, *, runs_alone: bool) -> Iterator[str]:
+def _what_follows(row: ThresholdSpec, *, runs_alone: bool, two_acts: bool) -> Iterator[str]:
     share = "all" if row.audit_rate == 1 else f"{plain_decimal(row.audit_rate * 100)} %"
     if runs_alone:
         yield f"{share} of those are checked afterwards"
@@ -309,7 +313,7 @@ def _what_follows(row: ThresholdSpec, *, runs_alone: bool) -> Iterator[str]:
         yield f"above {_round_money(row.largest_amount, row.currency)} it counts as high value"
     if row.verdicts_needed > 1:
         yield f"{'otherwise ' if runs_alone else ''}{row.verdicts_needed} people must agree"
-    if row.deliberate_acts > 1:
+    if two_acts:
         yield "approving takes two deliberate acts"
     if row.separation:
         yield "two people must agree where nobody knows who asked for it"
@@ -318,16 +322,22 @@ def _what_follows(row: ThresholdSpec, *, runs_alone: bool) -> Iterator[str]:
 
 
 def _round_money(amount: Decimal, currency: str) -> str:
-    return f"{plain_decimal(amount)} {currency}" if amount == amount.to_integral_value() else money(amount, currency)
+    return (
+        money(amount, currency).replace(".00 ", " ")
+        if amount == amount.to_integral_value()
+        else money(amount, currency)
+    )
 
 
 # ---- Figures in words -----------------------------------------------------------------------------------------------
 
 
 def money(amount: Decimal, currency: str = "") -> str:
-    """An amount with as many decimals as it has, two at least: "62.00 EUR"."""
+    """An amount with as many decimals as it has, two at least; to be read with a currency, as a figure without."""
     whole, _, decimals = plain_decimal(amount).partition(".")
-    return f"{whole}.{decimals.ljust(2, '0')} {currency}".rstrip()
+    if not currency:
+        return f"{whole}.{decimals.ljust(2, '0')}"
+    return f"{int(whole):,}.{decimals.ljust(2, '0')} {currency}"
 
 
 def moment(value: datetime) -> str:
@@ -342,12 +352,12 @@ def _span(span: timedelta) -> str:
 
 
 def _budget(row: ThresholdSpec, name: str) -> str:
-    """The most that a day's budget lets run alone, "" where there is none: "100 or 5000.00 EUR"."""
+    """The most that a day's budget lets run alone, "" where there is none: "100 and 5,000 EUR"."""
     count, amount = (
         (row.daily_count, row.daily_amount) if name == "day" else (row.subject_daily_count, row.subject_daily_amount)
     )
-    parts = [] if count is None else [str(count)]
-    return " or ".join(parts + ([] if amount is None else [_round_money(amount, row.currency)]))
+    parts = [] if count is None else [f"{count:,}"]
+    return " and ".join(parts + ([] if amount is None else [_round_money(amount, row.currency)]))
 
 
 def _ask(action: ActionSpec, otherwise: str) -> str:

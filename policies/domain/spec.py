@@ -8,7 +8,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
 from decimal import Decimal
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from policies.domain.canonical import canonical_bytes, pointer_to, sha256_hex
 from policies.domain.documents import SpecError as SpecError
@@ -46,6 +46,11 @@ class Proposal:
 
 
 # ---- What a policy pins ---------------------------------------------------------------------------------------------
+
+MAY_BE_AUTOMATED: Final = frozenset(
+    {Reversibility.READ_ONLY, Reversibility.REVERSIBLE, Reversibility.EXTERNALLY_REVERSIBLE}
+)
+"""What may run alone at all; what isn't on this list asks a person."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,15 +9,18 @@ from typing import Any, Final
 from policies.domain import reasons
 from policies.domain.canonical import value_at
 from policies.domain.expressions import ExpressionError, Scope, compile_rule
-from policies.domain.spec import ActionSpec, Policy, Proposal, Reason, RuleSpec, ThresholdSpec
-from policies.domain.vocabulary import Reversibility
+from policies.domain.spec import (
+    MAY_BE_AUTOMATED,
+    ActionSpec,
+    Policy,
+    Proposal,
+    Reason,
+    RuleSpec,
+    ThresholdSpec,
+)
 
 MOST_VERDICTS: Final = 3
 """The most people, and acts, that a policy can ask for."""
-MAY_BE_AUTOMATED: Final = frozenset(
-    {Reversibility.READ_ONLY, Reversibility.REVERSIBLE, Reversibility.EXTERNALLY_REVERSIBLE}
-)
-"""What isn't on this list asks a person."""
 
 
 class BrokenPolicy(ValueError):

@@ -163,17 +163,17 @@ CASES: dict[str, tuple[Assessment, str, str]] = {
     "a spent budget": (
         judge(row(daily_count=100, daily_amount=Decimal(5000)), facts={"budget_spent": ("day",)}),
         "budget_spent",
-        "Today's budget of refund_fee is spent: 100 or 5000 EUR a day run alone.",
+        "Today's budget of refund_fee is spent: at most 100 and 5,000 EUR a day run alone.",
     ),
     "a subject's spent budget": (
         judge(row(subject_daily_count=3), facts={"budget_spent": ("subject",)}),
         "budget_spent",
-        "Today's budget of refund_fee for this subject is spent: 3 a day run alone.",
+        "Today's budget of refund_fee for this subject is spent: at most 3 a day run alone.",
     ),
     "more than a day's budget": (
         judge(row(daily_amount=Decimal("11.99"))),
         "budget_spent",
-        "Today's budget of refund_fee is spent: 11.99 EUR a day run alone.",
+        "Today's budget of refund_fee is spent: at most 11.99 EUR a day run alone.",
     ),
     "no subject to count for": (
         judge(row(subject_daily_count=3), subject={}),
