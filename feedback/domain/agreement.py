@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy import special
 
 from feedback.domain.rates import LEVEL, Floats, Interval
 
@@ -71,7 +71,7 @@ def agreement_of_pairs(table: Floats, *, level: float = LEVEL) -> Pairs:
     on = (diagonal * (1 - (rows + columns) * (1 - kappa)) ** 2).sum()
     off = (1 - kappa) ** 2 * ((p * both**2).sum() - (diagonal * np.diag(both) ** 2).sum())
     variance = (on + off - (kappa - expected * (1 - kappa)) ** 2) / ((1 - expected) ** 2 * n)
-    half = float(stats.norm.ppf((1 + level) / 2)) * float(np.sqrt(max(0.0, variance)))
+    half = float(special.ndtri((1 + level) / 2)) * float(np.sqrt(max(0.0, variance)))
     return Pairs(
         n=int(n),
         agreement=observed,

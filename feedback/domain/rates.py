@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
-from scipy import special, stats
+from scipy import special
 
 Floats = NDArray[np.floating[Any]]
 
@@ -54,7 +54,7 @@ def override_rate(count: int, total: int, *, level: float = LEVEL) -> Rate:
 def wilson(count: ArrayLike, total: ArrayLike, *, level: float = LEVEL) -> tuple[Floats, Floats]:
     """Wilson's score interval, two-sided. 0 to 1 where the total is 0."""
     k, n = _counts(count, total)
-    z = float(stats.norm.ppf((1 + level) / 2))
+    z = float(special.ndtri((1 + level) / 2))
     with np.errstate(divide="ignore", invalid="ignore"):
         p = k / n
         middle = (p + z * z / (2 * n)) / (1 + z * z / n)

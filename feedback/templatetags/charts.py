@@ -21,7 +21,7 @@ register = template.Library()
 
 NOTHING: Final = mark_safe("")
 WIDE, HIGH = 640, 200
-LEFT, BOTTOM, TOP = 44, 26, 10
+LEFT, RIGHT, BOTTOM, TOP = 44, 36, 26, 10
 SQUARE = 300
 
 
@@ -108,15 +108,14 @@ def trend(lines: Sequence[Line]) -> SafeString:
     if len(shown) < 2:
         return NOTHING
     top = _ceiling(max(line.rate.interval.upper for _, line in shown))
-    step = (WIDE - LEFT - 8) / max(1, len(lines) - 1)
+    step = (WIDE - LEFT - RIGHT) / max(1, len(lines) - 1)
 
     def point(place: int, value: float) -> tuple[float, float]:
         return LEFT + place * step, TOP + (HIGH - TOP - BOTTOM) * (1 - value / top)
 
     ends = [(point(place, line.rate.interval.lower), point(place, line.rate.interval.upper)) for place, line in shown]
     return _chart(
-        WIDE,
-        HIGH,
+        "chart",
         "Override rate by week, with its interval; the table says the same",
         _rules(top, width=WIDE, height=HIGH),
         format_html_join(
@@ -131,6 +130,8 @@ def trend(lines: Sequence[Line]) -> SafeString:
             (tuple(map(_number, point(place, line.rate.share))) for place, line in shown),
         ),
         _labels_below((point(place, 0)[0], line.name) for place, line in (shown[0], shown[-1])),
+        width=WIDE,
+        height=HIGH,
     )
 
 
@@ -147,8 +148,7 @@ def reliability(figures: Calibration) -> SafeString:
 
     bins = [one for one in figures.bins if not one.hidden]
     return _chart(
-        SQUARE,
-        SQUARE,
+        "chart square",
         "How often the AI was right at each confidence, with intervals; the table says the same",
         _rules(1.0, width=LEFT + room, height=TOP + room + BOTTOM),
         _path("ideal", [point(0, 0), point(1, 1)]),
@@ -167,6 +167,7 @@ def reliability(figures: Calibration) -> SafeString:
             ),
         ),
         _labels_below((point(x, 0)[0], f"{x:g}") for x in (0.0, 0.5, 1.0)),
+        width=SQUARE,
         height=TOP + room + BOTTOM,
     )
 
@@ -191,7 +192,7 @@ def risk_curve(figures: RiskFigures) -> SafeString:
     top = _ceiling(max(value for _, value in points))
 
     def point(x: float, y: float) -> tuple[float, float]:
-        return LEFT + x * (WIDE - LEFT - 8), TOP + (HIGH - TOP - BOTTOM) * (1 - min(y, top) / top)
+        return LEFT + x * (WIDE - LEFT - RIGHT), TOP + (HIGH - TOP - BOTTOM) * (1 - min(y, top) / top)
 
     live = next((one for one in figures.points if one.threshold == figures.live_threshold), None)
     mark = NOTHING
@@ -205,25 +206,27 @@ def risk_curve(figures: RiskFigures) -> SafeString:
             y,
         )
     return _chart(
-        WIDE,
-        HIGH,
+        "chart",
         "Error rate among what would run alone against how much that is; the table says the same",
         _rules(top, width=WIDE, height=HIGH),
         _path("curve", [point(*one) for one in points]),
         mark,
         _labels_below((point(x, 0)[0], f"{x:.0%}") for x in (0.0, 0.25, 0.5, 0.75, 1.0)),
+        width=WIDE,
+        height=HIGH,
     )
 
 
 # ---- Parts ----------------------------------------------------------------------------------------------------------
 
 
-def _chart(width: int, drawn_height: int, label: str, *parts: SafeString, height: int = 0) -> SafeString:
+def _chart(name: str, label: str, *parts: SafeString, width: int, height: int) -> SafeString:
     return format_html(
-        '<svg class="chart" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>',
+        '<svg class="{}" role="img" aria-label="{}" viewBox="0 0 {} {}">{}</svg>',
+        name,
         label,
         width,
-        height or drawn_height,
+        height,
         format_html_join("", "{}", ((part,) for part in parts)),
     )
 

@@ -1,0 +1,94 @@
+"""The insights pages in a real browser: axe finds nothing, nothing is wider than the window, no style is refused."""
+
+from datetime import timedelta
+from decimal import Decimal
+
+import numpy as np
+import pytest
+from django.conf import settings
+from django.utils import timezone
+from playwright.sync_api import Browser, Page
+
+from feedback.domain.vocabulary import AlarmKind
+from feedback.models import ReasonTally, Tally
+from feedback.services import raise_alarm
+from tests import factories as make
+from tests.browser.test_accessibility import check
+from tests.feedback.labelled import make_labels
+from tests.feedback.streams import stream
+
+pytestmark = pytest.mark.django_db(transaction=True)
+
+
+@pytest.fixture(params=["light", "dark"])
+def scheme(request):
+    return request.param
+
+
+@pytest.fixture(params=[1440, 390])
+def width(request):
+    return request.param
+
+
+@pytest.fixture
+def page(browser: Browser, live_server, client, scheme, width):
+    context = browser.new_context(
+        viewport={"width": width, "height": 900}, color_scheme=scheme, base_url=live_server.url
+    )
+    client.force_login(make.omar(), backend="django.contrib.auth.backends.ModelBackend")
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+    yield context.new_page()
+    context.close()
+
+
+@pytest.fixture
+def history():
+    now = timezone.now()
+    workflow = make.make_workflow()
+    make.make_action(workflow, "refund_fee")
+    make.make_action(workflow, "trace_top_up")
+    make.make_live_policy(audit_rate=Decimal(1), alpha=Decimal("0.05"), now=now - timedelta(days=30))
+    given = stream("support")
+    make_labels(given.error, confidence=given.confidence, since=now - timedelta(days=20))
+    shared = {"workflow": workflow, "model_name": "support-router", "model_version": "1.0"}
+    chance = np.random.default_rng(2)
+    for week in range(10):
+        day = (now - timedelta(weeks=week)).date()
+        for action in ("refund_fee", "trace_top_up"):
+            for verdict, count in (("approve", 60 + 5 * week), ("override", int(chance.integers(4, 20))), ("edit", 5)):
+                fields = {**shared, "action": action, "day": day, "verdict": verdict, "count": count}
+                Tally.objects.create(
+                    **fields,
+                    policy_version=1,
+                    route="review",
+                    ticket_kind="gate",
+                    band=int(chance.integers(3, 9)),
+                    reviewer=make.ana() if week % 2 else make.ben(),
+                    in_time=count,
+                    seconds=count * 14,
+                )
+                ReasonTally.objects.create(**fields, reason="low_confidence")
+    raise_alarm(
+        AlarmKind.OVERRIDE_RATE,
+        workflow=workflow,
+        action="refund_fee",
+        message="People changed 31 % [27–35 %] of 412 refund_fee in 28 days; 20 % is the limit.",
+        evidence={"leading": []},
+        now=now,
+    )
+
+
+def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, scheme, width):
+    found: dict[str, list[str]] = {}
+    reports: list[str] = []
+    page.on("console", lambda message: reports.append(message.text) if message.type == "error" else None)
+    for path in ("/insights/", "/insights/evidence/", "/insights/exports/", "/insights/me/"):
+        page.goto(path)
+        check(page, path, found)
+        if path == "/insights/exports/":
+            page.get_by_role("button", name="Write the file").click()
+            page.wait_for_load_state()
+            check(page, "an export", found)
+    assert found == {}
+    assert reports == []
