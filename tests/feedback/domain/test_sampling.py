@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from scipy import stats
 
 from feedback.domain import sampling
 from feedback.domain.sampling import Stratum
@@ -49,6 +50,14 @@ def test_a_part_that_nobody_labelled_could_be_all_wrong():
 def test_an_interval_never_excludes_the_errors_that_were_seen():
     assert sampling.hypergeometric_interval(5, 5, 40)[0] >= 5
     assert sampling.hypergeometric_interval(0, 40, 40) == (0, 0)
+
+
+@pytest.mark.parametrize(("errors", "labelled", "size"), [(0, 10, 12), (3, 50, 400), (7, 70, 4000), (1, 1, 30)])
+def test_the_interval_is_that_of_the_distribution_itself(errors, labelled, size):
+    possible = np.arange(errors, size - labelled + errors + 1)
+    most = possible[stats.hypergeom.cdf(errors, size, possible, labelled) > 0.025].max()
+    least = possible[stats.hypergeom.sf(errors - 1, size, possible, labelled) > 0.025].min()
+    assert sampling.hypergeometric_interval(errors, labelled, size, level=0.95) == (least, most)
 
 
 def test_nothing_labelled_says_so():
