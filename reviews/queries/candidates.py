@@ -71,7 +71,8 @@ _GROUPS = "unnest(%(groups)s::int[]) AS g(id) CROSS JOIN LATERAL"
 
 _CONDITIONS = {
     "workflow": "t.workflow_id = (SELECT w.id FROM policies_workflow w WHERE w.key = %(workflow)s)",
-    "kind": "t.kind = %(kind)s",
+    # A known answer counts as the gate that it pretends to be, or a filter would tell it from one.
+    "kind": "CASE t.kind WHEN 'known_answer' THEN 'gate' ELSE t.kind END = %(kind)s",
     "action": "d.action = %(action)s",
     "reason": "d.reasons @> jsonb_build_array(jsonb_build_object('code', %(reason)s::text))",
     "model": "d.model_name = %(model)s",

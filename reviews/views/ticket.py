@@ -195,7 +195,8 @@ def changes(request: PageRequest, ticket_id: UUID) -> HttpResponse:
 def alike(request: PageRequest, ticket_id: UUID) -> HttpResponse:
     """What people decided in like cases."""
     sheet = _sheet(request, ticket_id, now=timezone.now())
-    return render(request, "reviews/precedents.html", {"precedents": precedents(sheet.decision)})
+    template = "reviews/precedents.html#found" if request.htmx else "reviews/precedents.html"
+    return render(request, template, {"precedents": precedents(sheet.decision), "page": sheet})
 
 
 # ---- What is read ---------------------------------------------------------------------------------------------------

@@ -4,6 +4,8 @@ import pytest
 from django.urls import reverse
 from django.utils import timezone
 
+from reviews.domain.vocabulary import TicketKind
+from reviews.models import Ticket
 from reviews.services.claim import claim_ticket
 from tests import factories as make
 
@@ -58,6 +60,18 @@ def test_a_filter_in_the_address_narrows_the_queue(as_ana, policy, now):
     assert "Customer 77" in as_ana.get("/?reason=low_confidence").content.decode()
     assert "Customer 77" not in as_ana.get("/?reason=high_value").content.decode()
     assert "Customer 77" in as_ana.get("/?reason=nonsense&after=nonsense").content.decode()
+
+
+def test_no_filter_and_no_word_tells_a_known_answer_from_a_gate(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    as_a_gate = as_ana.get("/?kind=gate").content.decode()
+    Ticket.objects.filter(pk=ticket.pk).update(kind=TicketKind.KNOWN_ANSWER)
+    as_a_known_answer = as_ana.get("/?kind=gate").content.decode()
+    assert "Customer 77" in as_a_gate
+    assert "Customer 77" in as_a_known_answer
+    assert "known answer" not in as_a_known_answer.lower()
+    assert "known_answer" not in as_a_known_answer
+    assert "Customer 77" in as_ana.get("/?kind=known_answer").content.decode(), "an unknown kind filters nothing"
 
 
 def test_an_unchanged_desk_is_304_and_a_changed_one_is_not(as_ana, policy, now):
