@@ -33,7 +33,7 @@ class Verb(Protocol):
     def __call__(self, workflow: Workflow | None, *, actor: User, reason: str, now: datetime) -> PolicyChange: ...
 
 
-class Reason(serializers.Serializer[Any]):
+class GivenReason(serializers.Serializer[Any]):
     reason = serializers.RegexField(
         r"\S", min_length=1, max_length=LONGEST_REASON, trim_whitespace=False, help_text="Kept with the change."
     )
@@ -93,7 +93,7 @@ class Stop(APIView):
 
     def throw(self, verb: Verb, request: Request, *, key: str | None = None) -> Response:
         workflow = None if key is None else get_object_or_404(Workflow, key=key)
-        reader = Reason(data=request.data)
+        reader = GivenReason(data=request.data)
         reader.is_valid(raise_exception=True)
         with refusals_told():
             change = verb(
@@ -111,7 +111,7 @@ class Stop(APIView):
 def _schema(operation_id: str, summary: str) -> Callable[[Post], Post]:
     already = OpenApiResponse(description="It stands so already.")
     return extend_schema(
-        operation_id=operation_id, summary=summary, request=Reason, responses={200: Stopped, 409: already}
+        operation_id=operation_id, summary=summary, request=GivenReason, responses={200: Stopped, 409: already}
     )
 
 

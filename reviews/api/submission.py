@@ -32,9 +32,7 @@ class Subject(Shape):
     type = _text(longest=read.MAX_SUBJECT_TYPE)
     id = _text(longest=read.MAX_SUBJECT_ID)
     label = _optional(longest=read.MAX_SUBJECT_LABEL)  # type: ignore[assignment]
-    url = serializers.RegexField(
-        "^(https?://.*)?$", required=False, allow_null=True, allow_blank=True, max_length=read.MAX_URL
-    )
+    url = serializers.RegexField("^(https?://|$)", required=False, allow_null=True, max_length=read.MAX_URL)
 
 
 class Alternative(Shape):
@@ -57,7 +55,7 @@ class Run(Shape):
 
     id = _optional(longest=read.MAX_RUN_ID)
     call_id = _optional(longest=read.MAX_RUN_ID)
-    state = serializers.JSONField(required=False, allow_null=True)
+    state = serializers.JSONField(required=False)
 
 
 class Submission(Shape):
