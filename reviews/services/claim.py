@@ -140,21 +140,31 @@ def claim_ticket(ticket_id: UUID, *, reviewer: User, now: datetime) -> Ticket:
     Raises NotVisible, NotAllowed, Held, Asked or AlreadyDecided.
     """
     try:
-        with transaction.atomic():
-            ticket = lock_visible_ticket(ticket_id, viewer=reviewer, nowait=True)
-            check_undecided(ticket, now=now)
-            if ticket.state == TicketState.WAITING:
-                raise Asked(at=ticket.asked_at)
-            if ticket.state == TicketState.CLAIMED and not lease_is_over(ticket):
-                if ticket.claimed_by_id != reviewer.pk:
-                    raise Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
-                return _extended(ticket, now=now)
-            _check_takeable(ticket, reviewer=reviewer, now=now)
-            return _taken(ticket, reviewer=reviewer, now=now)
+        return _claim(ticket_id, reviewer=reviewer, now=now, nowait=True)
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
-    raise _held_this_moment(ticket_id, viewer=reviewer)
+    # Somebody is at it this moment. It may be a colleague who asks in vain for what the reviewer holds: that passes.
+    ticket = tickets_with_decisions().select_related("claimed_by").get(pk=ticket_id)
+    if not may_see_ticket(reviewer, ticket):
+        raise NotVisible
+    if ticket.claimed_by_id != reviewer.pk:
+        raise Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
+    return _claim(ticket_id, reviewer=reviewer, now=now, nowait=False)
+
+
+def _claim(ticket_id: UUID, *, reviewer: User, now: datetime, nowait: bool) -> Ticket:
+    with transaction.atomic():
+        ticket = lock_visible_ticket(ticket_id, viewer=reviewer, nowait=nowait)
+        check_undecided(ticket, now=now)
+        if ticket.state == TicketState.WAITING:
+            raise Asked(at=ticket.asked_at)
+        if ticket.state == TicketState.CLAIMED and not lease_is_over(ticket):
+            if ticket.claimed_by_id != reviewer.pk:
+                raise Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
+            return _extended(ticket, now=now)
+        _check_takeable(ticket, reviewer=reviewer, now=now)
+        return _taken(ticket, reviewer=reviewer, now=now)
 
 
 def renew_claim(ticket_id: UUID, *, reviewer: User, epoch: int, now: datetime) -> Ticket:
@@ -231,13 +241,6 @@ def _extended(ticket: Ticket, *, now: datetime) -> Ticket:
     Ticket.objects.filter(pk=ticket.pk).update(claimed_until=Greatest(F("claimed_until"), DatabaseClock() + lease))
     ticket.refresh_from_db(fields=["claimed_until"])
     return ticket
-
-
-def _held_this_moment(ticket_id: UUID, *, viewer: User) -> ClaimError:
-    ticket = tickets_with_decisions().select_related("claimed_by").get(pk=ticket_id)
-    if not may_see_ticket(viewer, ticket):
-        return NotVisible()
-    return Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
 
 
 def _record_claim(ticket: Ticket, *, reviewer: User, from_state: str, from_holder: int | None, now: datetime) -> None:
