@@ -76,6 +76,12 @@ class DraftForm(forms.Form):
     alpha = forms.FloatField(min_value=0.0001, max_value=0.5)
 
 
+class BacktestForm(forms.Form):
+    """How far back a version is tried."""
+
+    decisions = forms.IntegerField(label="The newest decisions", min_value=1, max_value=100_000, initial=10_000)
+
+
 class ExportForm(forms.Form):
     """What an export is of. Days are in UTC, the last one included."""
 

@@ -25,6 +25,13 @@ def assess_autonomy() -> None:
     services.assess_autonomy(now=timezone.now())
     for export_id in services.unfinished_exports():
         ring("feedback.tasks.run_export", str(export_id))
+    for backtest_id in services.unfinished_backtests():
+        ring("feedback.tasks.run_backtest", str(backtest_id))
+
+
+@shared_task(name="feedback.tasks.run_backtest")
+def run_backtest(backtest_id: str) -> None:
+    services.run_backtest(UUID(backtest_id), now=timezone.now())
 
 
 @shared_task(name="feedback.tasks.run_export")

@@ -19,17 +19,18 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from feedback import services
 from feedback.domain.vocabulary import ExportShape, RunState
-from feedback.forms import Choice, DraftForm, ExportForm
+from feedback.forms import BacktestForm, Choice, DraftForm, ExportForm
 from feedback.models import Alarm, Export
 from feedback.permissions import may_draft_policies, may_read_insights
 from feedback.queries.alarms import open_alarms
+from feedback.queries.backtests import backtests_of
 from feedback.queries.evidence import evidence_of
 from feedback.queries.exports import newest_exports
 from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
 from feedback.queries.labels import keys_of
 from feedback.queries.overrides import overrides_of, queue_health_of
 from feedback.queries.reviewers import reviewer_record
-from policies.models import Workflow
+from policies.models import PolicyVersion, Workflow
 from policies.queries import live_policy
 
 P = ParamSpec("P")
@@ -159,6 +160,22 @@ def exports(request: ReadersRequest) -> HttpResponse:
     is_writing = any(export.state in (RunState.WAITING, RunState.RUNNING) for export in found)
     shown = {"form": form, "exports": found, "is_writing": is_writing}
     return render(request, "feedback/exports.html", shown, status=status)
+
+
+@require_http_methods(["GET", "POST"])
+@for_readers
+def backtests(request: ReadersRequest, key: str, number: int) -> HttpResponse:
+    """Try a version of a policy on past decisions, and see what came of it."""
+    version = get_object_or_404(PolicyVersion.objects.select_related("workflow"), workflow__key=key, number=number)
+    form = BacktestForm(request.POST or None)
+    if request.method == "POST" and form.is_valid():
+        decisions = form.cleaned_data["decisions"]
+        services.request_backtest(version, user=request.user, decisions=decisions, now=timezone.now())
+        return redirect("backtests", key, number)
+    tried = backtests_of(version)
+    is_writing = any(run.state in (RunState.WAITING, RunState.RUNNING) for run in tried.runs)
+    shown = {"form": form, "tried": tried, "is_writing": is_writing}
+    return render(request, "feedback/backtest.html", shown, status=422 if request.method == "POST" else 200)
 
 
 @require_GET

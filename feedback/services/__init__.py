@@ -2,6 +2,7 @@
 
 from feedback.services.alarms import close_alarm, raise_alarm
 from feedback.services.autonomy import assess_autonomy
+from feedback.services.backtests import request_backtest, run_backtest, unfinished_backtests
 from feedback.services.certify import LookSpent, NoneQualifies, draft_threshold, issue_certificate
 from feedback.services.collect import Collected, collect_labels
 from feedback.services.exports import NotReady, export_lines, file_of, request_export, run_export, unfinished_exports
@@ -21,7 +22,10 @@ __all__ = [
     "file_of",
     "issue_certificate",
     "raise_alarm",
+    "request_backtest",
     "request_export",
+    "run_backtest",
     "run_export",
+    "unfinished_backtests",
     "unfinished_exports",
 ]

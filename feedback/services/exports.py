@@ -59,7 +59,7 @@ def request_export(
 def run_export(export_id: UUID, *, now: datetime) -> Export:
     """Write the file to its end, one stretch a transaction; after a stop it goes on where the last one was kept.
 
-    Two workers at one export take turns. Writes the Export and its file. What fails is kept in the Export.
+    Beside another worker it does nothing. Writes the Export and its file. What fails is kept in the Export.
     """
     try:
         while _write_stretch(export_id, now=now):
@@ -98,9 +98,14 @@ def export_lines(chosen: Chosen, *, shape: str) -> Iterator[bytes]:
 def _write_stretch(export_id: UUID, *, now: datetime) -> bool:
     """Whether there is more to write."""
     with transaction.atomic():
-        export = Export.objects.select_for_update(of=("self",)).select_related("workflow").get(pk=export_id)
-        if export.state in (RunState.DONE, RunState.FAILED):
-            return False
+        export = (
+            Export.objects.select_for_update(of=("self",), skip_locked=True)
+            .select_related("workflow")
+            .filter(pk=export_id)
+            .first()
+        )
+        if export is None or export.state in (RunState.DONE, RunState.FAILED):
+            return False  # Finished, or another worker is at it.
         chosen = _chosen(export)
         if export.state == RunState.WAITING:
             export.state, export.path = RunState.RUNNING, f"{export.pk}.jsonl"
