@@ -98,8 +98,9 @@ _CLEAN_ESCAPES: Final = re.compile(
 def _is_large(raw: bytes, text: str) -> bool:
     """Whether depth or number of values may be past its limit. Asked before the scanner, which recurses, is let in."""
     openings = raw.count(b"{") + raw.count(b"[")
-    if openings <= MAX_DEPTH and openings + raw.count(b",") < MAX_NODES:
-        return False  # No document holds more values than commas and openings and one, nor goes deeper than openings.
+    # No document goes deeper than its openings, nor holds more values than half its bytes.
+    if openings <= MAX_DEPTH and len(raw) <= 2 * MAX_NODES:
+        return False
     depth = values = 1
     for match in _PUNCTUATION.finditer(text):
         mark = match[0]
@@ -196,6 +197,7 @@ class _CarefulReader:
     """Reads a document token by token and knows the way to each: slow, and the judge of everything irregular."""
 
     _NUMBER: Final = re.compile(r"-?(?:0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+    _PLAIN_STRING: Final = re.compile(r'"([^"\\\x00-\x1f]*+)"')
     _STRING: Final = re.compile(r'"(?:[^"\\]|\\.)*+"', re.DOTALL)
     _BLANKS: Final = re.compile(r"[ \t\n\r]*+")
     _UNFIT: Final = re.compile("[\x00\ud800-\udfff]")
@@ -281,6 +283,9 @@ class _CarefulReader:
         return mark == bracket
 
     def _string(self) -> str:
+        if plain := self._PLAIN_STRING.match(self._text, self._at):
+            self._at = plain.end()
+            return plain[1]
         start, match = self._at, self._STRING.match(self._text, self._at)
         if match is None:
             raise NotJson(f"The string that starts at character {start} does not end.", self._pointer())
@@ -380,7 +385,7 @@ _INDEX: Final = re.compile(r"0|[1-9][0-9]{0,8}")
 # order of keys in which characters past U+FFFF (four bytes in UTF-8) stand before those from U+E000 (three bytes).
 # A string may look like one of them; it is then only written by the slower hand. Each pattern starts with a set of
 # bytes, and most texts need but the first: an alternation of them costs as much as all else in here.
-_NUMBER_OTHERWISE: Final = re.compile(rb"[:,\[]-?[0-9]+(?:\.0[,\]}]|(?:\.[0-9]+)?[eE])")
+_NUMBER_OTHERWISE: Final = re.compile(rb"[:,\[]-?[0-9]+(?:\.0|(?:\.[0-9]+)?[eE][-+]?[0-9]+)[,\]}]")
 _KEY_OTHERWISE: Final = re.compile(rb'[\xf0-\xf4](?:[^"\\\xf0-\xf4]|\\.)*+":', re.DOTALL)
 _SORTED: Final = (
     orjson.OPT_SORT_KEYS
