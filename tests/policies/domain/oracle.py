@@ -1,4 +1,4 @@
-"""What the policy says, worked out a second time, from design/domain.md and not from the code.
+"""What the policy says, worked out a second time, from what is promised and not from the code.
 
 It shares nothing with `policies.domain.evaluate` but the input: it reads documents instead of objects, counts in
 fractions, ranks all rows instead of looking them up, judges rules in Python, and lists who is to be asked instead of
