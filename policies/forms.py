@@ -39,7 +39,6 @@ class ExpressionInput(forms.Textarea):
             "hx-post": reverse("admin:policies_policyversion_check_expression"),
             "hx-trigger": "input changed delay:400ms, load",
             "hx-target": "next .expression-check",
-            "hx-include": "[name=csrfmiddlewaretoken]",
             "aria-describedby": f"{(attrs or {}).get('id', name)}-check",
         }
         return format_html(
@@ -92,6 +91,7 @@ class ActionTypeForm(forms.ModelForm):
             "editable_fields",
             "hold_seconds",
         )
+        widgets = {name: forms.Textarea(attrs={"rows": 2, "class": "vLargeTextField"}) for name in ("what", "ask")}
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

@@ -118,8 +118,9 @@ class VersionActs(admin.ModelAdmin):
     def check_expression(self, request: HttpRequest) -> HttpResponse:
         """A fragment: whether an expression can be a rule, and where it can't."""
         editor(request)
-        source = next((value for name, value in request.POST.items() if name.endswith("expression")), "")
-        return render(request, "admin/policies/policyversion/_check.html", _checked(str(source)))
+        # The whole form comes along; the header names the field that was typed in.
+        source = request.POST.get(request.headers.get("HX-Trigger-Name", ""), "")
+        return render(request, "admin/policies/policyversion/_check.html", _checked(source))
 
     def _act(self, request: HttpRequest, pk: int, *, verb: str, act: Callable[..., Any], who: str) -> HttpResponse:
         version = self._version(request, pk)
@@ -196,6 +197,8 @@ def told(version: PolicyVersion) -> dict[str, Any]:
             context["differences"] = queries.differences_between(live, version)
         except SpecError:
             context["differences"] = None  # the problems say why
+    if version.status != VersionStatus.DRAFT:
+        context["said"] = queries.in_words(version)
     return context
 
 

@@ -30,6 +30,7 @@ class DraftInline(EditedByAdmins, admin.StackedInline):
 class ThresholdInline(DraftInline):
     model = Threshold
     form = ThresholdForm
+    verbose_name = "Row"
     verbose_name_plural = "Rows: what may run alone"
     fieldsets = (
         (
@@ -37,29 +38,24 @@ class ThresholdInline(DraftInline):
             {
                 "fields": (
                     ("action", "model_name", "model_version"),
-                    ("autonomy", "least_confidence"),
-                    ("largest_amount", "currency"),
-                )
-            },
-        ),
-        (
-            "What it stands on",
-            {
-                "fields": (
+                    ("autonomy", "least_confidence", "largest_amount", "currency"),
+                    ("verdicts_needed", "deliberate_acts", "audit_rate", "separation"),
                     "basis_reason",
-                    ("certificate_id", "certificate_digest"),
-                    ("alpha", "delta", "basis_holds_until"),
                 )
             },
         ),
         (
-            "People",
-            {"fields": (("verdicts_needed", "deliberate_acts", "audit_rate"), "separation")},
+            "A certificate in the place of the reason, what is claimed, and until when",
+            {
+                "classes": ("collapse",),
+                "fields": (("certificate_id", "certificate_digest", "alpha", "delta"), "basis_holds_until"),
+            },
         ),
         (
             "Budgets for a day",
             {
-                "fields": (("daily_count", "daily_amount"), ("subject_daily_count", "subject_daily_amount")),
+                "classes": ("collapse",),
+                "fields": (("daily_count", "daily_amount", "subject_daily_count", "subject_daily_amount"),),
             },
         ),
     )
@@ -74,7 +70,7 @@ class ThresholdInline(DraftInline):
         if isinstance(action, ModelChoiceField) and obj is not None:
             action.queryset = ActionType.objects.filter(workflow_id=obj.workflow_id)
             action.choices = [("", "Every other action"), *((each.pk, each.key) for each in action.queryset)]
-            action.widget.can_add_related = action.widget.can_change_related = action.widget.can_view_related = False
+            _only_choose(action)
         return formset
 
 
@@ -82,6 +78,21 @@ class RuleInline(DraftInline):
     model = Rule
     form = RuleForm
     formset = RuleFormSet
+    verbose_name = "Rule"
     verbose_name_plural = "Rules: when a person is asked whatever the confidence"
     fieldsets = ((None, {"fields": ("expression", "sentence", "ask", ("group", "verdicts_needed", "position"))}),)
     ordering = ("position", "pk")
+
+    def get_formset(self, request: HttpRequest, obj: PolicyVersion | None = None, **kwargs: Any) -> Any:
+        """Groups are chosen here, and edited elsewhere."""
+        formset = super().get_formset(request, obj, **kwargs)
+        group = formset.form.base_fields.get("group")
+        if isinstance(group, ModelChoiceField):
+            _only_choose(group)
+        return formset
+
+
+def _only_choose(field: ModelChoiceField) -> None:
+    """Take the buttons away that add and change what is chosen from."""
+    for button in ("add", "change", "delete", "view"):
+        setattr(field.widget, f"can_{button}_related", False)

@@ -4,8 +4,8 @@ from typing import Any
 
 from django.contrib import admin, messages
 from django.contrib.admin.options import InlineModelAdmin
-from django.db.models import Model, QuerySet
-from django.forms import ModelForm
+from django.db.models import Field, Model, QuerySet
+from django.forms import ModelForm, Textarea
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect
 from django.utils import timezone
@@ -22,7 +22,7 @@ from policies.models import PolicyVersion
 class PolicyVersionAdmin(EditedByAdmins, VersionActs):
     """Versions. Only a draft is edited; publishing shows what it changes, and asks why."""
 
-    list_display = ("__str__", "workflow", "number", "status", "cause", "author", "publisher", "published_at", "note")
+    list_display = ("__str__", "workflow", "status", "cause", "author", "publisher", "published_at")
     list_filter = ("workflow", "status", "cause")
     list_select_related = ("workflow", "author", "publisher")
     ordering = ("workflow__title", "-number")
@@ -35,7 +35,12 @@ class PolicyVersionAdmin(EditedByAdmins, VersionActs):
         return ("note",) if obj.status == VersionStatus.DRAFT else (*self.shown, "note")
 
     def get_inlines(self, request: HttpRequest, obj: PolicyVersion | None) -> list[type[InlineModelAdmin]]:
-        return [ThresholdInline, RuleInline] if obj else []
+        return [ThresholdInline, RuleInline] if obj and obj.status == VersionStatus.DRAFT else []
+
+    def formfield_for_dbfield(self, db_field: Field, request: HttpRequest, **kwargs: Any) -> Any:
+        if db_field.name == "note":
+            kwargs["widget"] = Textarea(attrs={"rows": 2, "class": "vLargeTextField"})
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PolicyVersion]:
         found: QuerySet[PolicyVersion] = super().get_queryset(request)

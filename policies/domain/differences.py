@@ -1,8 +1,8 @@
 """What differs between two policies, in words, and whether it lets more run or asks more people.
 
-`Effect.LOOSENS` is said of whatever may let something run alone that didn't, or asks fewer people: where that can't be
-told from the documents alone (another expression, another place for the amount) it is said too. So if nothing loosens,
-what runs alone by the later policy ran alone by the earlier one.
+`Effect.LOOSENS` is said of whatever lets something run alone that didn't, or asks fewer people, and `Effect.MAY_LOOSEN`
+where that can't be told from the documents alone (another expression, another place for the amount). So if neither is
+said, what runs alone by the later policy ran alone by the earlier one.
 """
 
 import json
@@ -22,7 +22,8 @@ from policies.domain.vocabulary import Autonomy, Reversibility
 class Effect(StrEnum):
     """Which way a difference goes."""
 
-    LOOSENS = "loosens"  # may let more run alone, or asks fewer people
+    LOOSENS = "loosens"  # lets more run alone, or asks fewer people
+    MAY_LOOSEN = "may loosen"  # depends on what is proposed
     TIGHTENS = "tightens"  # lets less run alone, or asks more people
     NEITHER = "neither"
 
@@ -52,7 +53,10 @@ def row_in_words(row: ThresholdSpec, policy: Policy) -> str:
 
 def basis_in_words(row: ThresholdSpec) -> str:
     """What it stands on that a row lets something run alone, as a sentence; "" where it doesn't."""
-    return f"It {_basis(row).removeprefix('it ')}." if row.autonomy == Autonomy.BY_CONFIDENCE else ""
+    if row.autonomy != Autonomy.BY_CONFIDENCE:
+        return ""
+    claim = "" if row.alpha is None and row.delta is None else f"; {_claim(row)}"
+    return f"It {_basis(row).removeprefix('it ')}{claim}."
 
 
 # ---- Rows -----------------------------------------------------------------------------------------------------------
@@ -298,11 +302,12 @@ def _in_rules(before: Policy, after: Policy) -> Iterator[Difference]:
         yield Difference(f"New rule: {rule_in_words(rule)}", Effect.TIGHTENS)
     for was, now in pairs:
         if not _same(was, now):
-            loosens = now.expression != was.expression or now.verdicts_needed < was.verdicts_needed
-            yield Difference(
-                f"Rule changed: {rule_in_words(now)} Before: {rule_in_words(was)}",
-                _effect(loosens=loosens, tightens=now.verdicts_needed > was.verdicts_needed),
+            effect = _effect(
+                loosens=now.verdicts_needed < was.verdicts_needed, tightens=now.verdicts_needed > was.verdicts_needed
             )
+            if now.expression != was.expression and effect != Effect.LOOSENS:
+                effect = Effect.MAY_LOOSEN
+            yield Difference(f"Rule changed: {rule_in_words(now)} Before: {rule_in_words(was)}", effect)
     if [was.position for was, _ in sorted(pairs, key=lambda pair: pair[1].position)] != sorted(
         was.position for was, _ in pairs
     ):
@@ -368,7 +373,7 @@ def _in_action(old: ActionSpec, new: ActionSpec) -> Iterator[Difference]:
         if each.name in {"active", "reversibility"} and _can_run(old) != _can_run(new):
             effect = _effect(loosens=_can_run(new), tightens=_can_run(old))
         elif each.name in {"amount_pointer", "currency_pointer"}:
-            effect = Effect.LOOSENS
+            effect = Effect.MAY_LOOSEN
         words = _ACTION_WORDS[each.name]
         yield Difference(f"{new.key}: {words(now)}; before, {words(was)}.", effect)
 

@@ -402,7 +402,8 @@ def test_what_is_live_is_not_rolled_back_to():
 )
 def test_an_expression_is_checked_while_it_is_typed(expression, told):
     url = reverse(f"{VERSIONS}_check_expression")
-    response = as_(ada).post(url, {"rules-3-expression": expression})
+    sent = {"rules-0-expression": "another that stands in the same form", "rules-3-expression": expression}
+    response = as_(ada).post(url, sent, headers={"HX-Trigger-Name": "rules-3-expression"})
     assert told in text(response)
     assert "<script>" not in text(response)
 
