@@ -94,16 +94,21 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
+def environment_of(var_dir: Path) -> dict[str, str]:
+    """What a command beside the product in this directory gets: nothing of the test session's own servers."""
+    inherited = {name: value for name, value in os.environ.items() if name not in OF_THE_SESSION}
+    return {**inherited, "VAR_DIR": str(var_dir)}
+
+
 def start_product(var_dir: Path, *arguments: str, port: int | None = None, output: str = "up.out") -> Product:
     """Start `manage.py up` with a database and a broker of its own, and return at once."""
     port = port or free_port()
-    inherited = {name: value for name, value in os.environ.items() if name not in OF_THE_SESSION}
     said = var_dir / output
     with said.open("w") as file:
         supervisor = subprocess.Popen(
             [sys.executable, "manage.py", "up", *arguments],
             cwd=ROOT,
-            env={**inherited, "VAR_DIR": str(var_dir), "PORT": str(port)},
+            env={**environment_of(var_dir), "PORT": str(port)},
             stdout=file,
             stderr=file,
             stdin=subprocess.DEVNULL,

@@ -10,7 +10,7 @@ if decision["outcome"]["kind"] in MAY_RUN:
 
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.error import HTTPError
 from urllib.parse import quote, urlencode
@@ -41,6 +41,18 @@ class Countersign:
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
         answer, answered = self._call("POST", "/decisions", decision, headers=headers)
         return {**answer, "replayed": answered.get("Idempotent-Replayed") == "true"}
+
+    def submit_batch(self, lines: Iterable[Mapping[str, Any]], *, idempotency_key: str | None = None) -> dict[str, Any]:
+        """Propose up to 50,000 actions, to be judged in a moment; `intake` in the answer is what to ask for."""
+        headers = {"Content-Type": "application/x-ndjson"}
+        if idempotency_key is not None:
+            headers["Idempotency-Key"] = idempotency_key
+        body = b"".join(json.dumps(line).encode() + b"\n" for line in lines)
+        return self._call("POST", "/decisions/batch", body, headers=headers)[0]
+
+    def intake(self, intake_id: str, *, after: int = 0) -> dict[str, Any]:
+        """How far an intake is, and a page of its lines with what became of each."""
+        return self._call("GET", f"/intakes/{quote(intake_id)}?after={after}")[0]
 
     def decision(self, decision_id: str, *, wait: int = 0) -> dict[str, Any]:
         """A decision as it stands; with `wait`, up to so many seconds later if that is when it settles."""
@@ -78,15 +90,13 @@ class Countersign:
         self,
         method: str,
         path: str,
-        body: Mapping[str, Any] | None = None,
+        body: Mapping[str, Any] | bytes | None = None,
         *,
         headers: Mapping[str, str] | None = None,
         longer: float = 0,
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
-        sent = {"Authorization": f"Bearer {self._key}", "Accept": "application/json", **(headers or {})}
-        data = None
-        if body is not None:
-            data, sent["Content-Type"] = json.dumps(body).encode(), "application/json"
+        sent = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **(headers or {})}
+        data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
         request = Request(self._base + path, data=data, headers=sent, method=method)  # noqa: S310  checked above
         try:
             with urlopen(request, timeout=self._timeout + longer) as response:  # noqa: S310
