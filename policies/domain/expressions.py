@@ -75,7 +75,7 @@ class Scope:
 
     def holding(self, names: frozenset[str]) -> Any:
         """The evaluator's context with these names in it. Raises ExpressionError when one is past a limit."""
-        for name in names - self._known:
+        for name in sorted(names - self._known):  # In one order, so that a replay fails in the same words.
             self._context.add_variable(name, _given(name, self._value(name), MAX_VALUE_DEPTH))
             self._known.add(name)
         return self._context
