@@ -86,6 +86,12 @@ MIDDLEWARE = [
     "simple_history.middleware.HistoryRequestMiddleware",
     "axes.middleware.AxesMiddleware",
 ]
+# What a request with an API key passes through (config/wsgi.py). Django logs its errors; what it did is in our own log.
+KEYED_MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "config.rest.ProblemMiddleware",
+    "django.middleware.common.CommonMiddleware",
+]
 
 ROOT_URLCONF = "config.urls"
 WSGI_APPLICATION = "config.wsgi.application"
