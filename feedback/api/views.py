@@ -70,6 +70,9 @@ class Figures(APIView):
     asks: ClassVar[type[Asked]] = Asked
 
     def get(self, request: Request) -> Response:
+        twice = [name for name, values in request.query_params.lists() if len(values) > 1]
+        if twice:
+            raise serializers.ValidationError(dict.fromkeys(twice, "Once is taken."))
         asked = self.asks(data=request.query_params.dict())
         asked.is_valid(raise_exception=True)
         values = asked.validated_data

@@ -1,13 +1,13 @@
 """How often people changed what the AI proposed, and how the queue does: from tallies, whatever the log holds."""
 
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
 
 from django.db import connection
-from django.db.models import Count, F, Q, Sum
-from django.db.models.functions import TruncWeek
+from django.db.models import Count, Q, Sum
 
 from feedback.domain.rates import Rate, override_rate
 from feedback.models import ReasonTally, Tally
@@ -82,34 +82,100 @@ class QueueHealth:
         return self.ran_alone / self.arrived if self.arrived else None
 
 
+# Every way of grouping in one pass over the tallies, where a query each would read them all again.
+_MARGINS = """
+    SELECT grouping(action, model_name, policy_version, band, username, week) AS margin,
+           action, model_name, model_version, policy_version, band, username, week,
+           sum(count), sum(count) FILTER (WHERE verdict <> %(approve)s)
+      FROM (SELECT t.*, u.username, date_trunc('week', t.day)::date AS week
+              FROM feedback_tally t JOIN auth_user u ON u.id = t.reviewer_id
+             WHERE t.workflow_id = %(workflow)s AND t.day >= %(since)s AND t.ticket_kind = %(gate)s
+               AND (%(action)s = '' OR t.action = %(action)s)
+               AND (%(model_name)s = '' OR t.model_name = %(model_name)s)
+               AND (%(model_version)s = '' OR t.model_version = %(model_version)s)) AS settled
+     GROUP BY GROUPING SETS ((action), (model_name, model_version), (policy_version), (band), (username), (week), ())
+"""
+# What PostgreSQL's grouping() says: a bit for each column that a row is not grouped by.
+_BY_ACTION, _BY_MODEL, _BY_POLICY, _BY_BAND, _BY_REVIEWER, _BY_WEEK, _WHOLE = (
+    *(0b111111 ^ (1 << bit) for bit in (5, 4, 3, 2, 1, 0)),
+    0b111111,
+)
+
+
 def overrides_of(window: Window) -> Overrides:
-    """Every rate of the page. Nine queries, of tallies only."""
-    gates = Tally.objects.filter(ticket_kind=TicketKind.GATE, **window.narrowed())
-    sample = Tally.objects.filter(
-        flagged=True, ticket_kind__in=(TicketKind.GATE, TicketKind.AUDIT), **window.narrowed()
+    """Every rate of the page. Three queries, of tallies only."""
+    margins = _margins(window)
+    drawn = (TicketKind.GATE, TicketKind.AUDIT)
+    sample = Tally.objects.filter(flagged=True, ticket_kind__in=drawn, **window.narrowed())
+    total = sample.aggregate(
+        all=Sum("count", default=0), changed=Sum("count", filter=~Q(verdict=VerdictKind.APPROVE), default=0)
     )
-    reasons = ReasonTally.objects.filter(**window.narrowed())
     key = window.workflow.key
     return Overrides(
-        whole=_whole(gates),
-        sample=_whole(sample),
-        by_action=_lines(gates, "action", lambda action: (action, {"workflow": key, "action": action})),
-        by_model=_lines(
-            gates,
-            ("model_name", "model_version"),
-            lambda name, version: (f"{name} {version}", {"workflow": key, "model": name}),
+        whole=next((rate for _, rate in margins[_WHOLE]), override_rate(0, 0)),
+        sample=override_rate(total["changed"], total["all"]),
+        by_action=_most_first(
+            Line(it[0], rate, {"workflow": key, "action": it[0]}) for it, rate in margins[_BY_ACTION]
         ),
-        by_reason=_lines(reasons, "reason", lambda code: (ReasonCode(code).label, {"workflow": key, "reason": code})),
-        by_policy=_lines(gates, "policy_version", lambda number: (f"Version {number}" if number else "None", {})),
-        by_band=_lines(gates, "band", lambda band: (_band_name(band), {}), in_order=True),
-        by_reviewer=_lines(gates, "reviewer__username", lambda name: (name, {"workflow": key, "reviewer": name})),
-        by_week=_lines(
-            gates.annotate(week=TruncWeek("day")),
-            "week",
-            lambda week: (week.isoformat(), _in_week(key, week)),
-            in_order=True,
+        by_model=_most_first(
+            Line(f"{it[1]} {it[2]}".strip(), rate, {"workflow": key, "model": it[1]}) for it, rate in margins[_BY_MODEL]
+        ),
+        by_reason=_by_reason(window),
+        by_policy=_most_first(Line(f"Version {it[3]}" if it[3] else "None", rate) for it, rate in margins[_BY_POLICY]),
+        by_band=tuple(
+            Line(_band_name(it[4]), rate)
+            for it, rate in sorted(margins[_BY_BAND], key=lambda margin: -1 if margin[0][4] is None else margin[0][4])
+        ),
+        by_reviewer=_most_first(
+            Line(it[5], rate, {"workflow": key, "reviewer": it[5]}) for it, rate in margins[_BY_REVIEWER]
+        ),
+        by_week=tuple(
+            Line(it[6].isoformat(), rate, _in_week(key, it[6]))
+            for it, rate in sorted(margins[_BY_WEEK], key=lambda margin: margin[0][6])
         ),
     )
+
+
+def _margins(window: Window) -> Mapping[int, list[tuple[tuple[Any, ...], Rate]]]:
+    """For each way of grouping its rows: the columns grouped by (action to week), and the rate."""
+    found: dict[int, list[tuple[tuple[Any, ...], Rate]]] = defaultdict(list)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            _MARGINS,
+            {
+                "approve": str(VerdictKind.APPROVE),
+                "gate": str(TicketKind.GATE),
+                "workflow": window.workflow.pk,
+                "since": window.since,
+                "action": window.action,
+                "model_name": window.model_name,
+                "model_version": window.model_version,
+            },
+        )
+        for margin, *columns, total, changed in cursor.fetchall():
+            if total:
+                found[margin].append((tuple(columns), override_rate(changed or 0, total)))
+    return found
+
+
+def _by_reason(window: Window) -> tuple[Line, ...]:
+    groups = (
+        ReasonTally.objects.filter(**window.narrowed())
+        .values("reason")
+        .annotate(all=Sum("count"), changed=Sum("count", filter=~Q(verdict=VerdictKind.APPROVE), default=0))
+    )
+    return _most_first(
+        Line(
+            ReasonCode(group["reason"]).label,
+            override_rate(group["changed"], group["all"]),
+            {"workflow": window.workflow.key, "reason": group["reason"]},
+        )
+        for group in groups
+    )
+
+
+def _most_first(lines: Iterable[Line]) -> tuple[Line, ...]:
+    return tuple(sorted(lines, key=lambda line: (-line.rate.total, line.name)))
 
 
 def _in_week(workflow: str, first: date) -> dict[str, str]:
@@ -118,29 +184,6 @@ def _in_week(workflow: str, first: date) -> dict[str, str]:
 
 def _band_name(band: int | None) -> str:
     return "no confidence" if band is None else f"{band / 10:.1f}–{(band + 1) / 10:.1f}"
-
-
-def _whole(tallies: Any) -> Rate:
-    total = tallies.aggregate(
-        total=Sum("count", default=0),
-        approved=Sum("count", filter=Q(verdict=VerdictKind.APPROVE), default=0),
-    )
-    return override_rate(total["total"] - total["approved"], total["total"])
-
-
-def _lines(tallies: Any, by: str | tuple[str, ...], named: Any, *, in_order: bool = False) -> tuple[Line, ...]:
-    """A line for each value of a column, or of several; in their order, else by how many there are."""
-    columns = (by,) if isinstance(by, str) else by
-    groups = (
-        tallies.values(*columns)
-        .annotate(total=Sum("count"), approved=Sum("count", filter=Q(verdict=VerdictKind.APPROVE), default=0))
-        .order_by(*(F(column).asc(nulls_first=True) for column in columns) if in_order else ("-total", *columns))
-    )
-    lines = []
-    for group in groups:
-        name, log = named(*(group[column] for column in columns))
-        lines.append(Line(name=name, rate=override_rate(group["total"] - group["approved"], group["total"]), log=log))
-    return tuple(lines)
 
 
 # ---- The queue ------------------------------------------------------------------------------------------------------

@@ -148,7 +148,7 @@ def test_the_page_costs_the_same_queries_however_much_there_is(django_assert_max
         for action in ("refund_fee", "trace_top_up", "block_card"):
             tally(20, "approve", action=action, day=timezone.now().date() - timedelta(days=day))
     browser = browse(omar())
-    with django_assert_max_num_queries(32):
+    with django_assert_max_num_queries(26):
         assert browser.get("/insights/").status_code == 200
 
 

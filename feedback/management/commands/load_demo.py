@@ -19,7 +19,7 @@ from feedback.services import assess_autonomy
 from policies.models import ActionType, Rule, Threshold, Workflow
 from policies.services import create_draft, publish
 from reviews.domain.submission import parse_submission
-from reviews.models import Client
+from reviews.models import Client, Decision
 from reviews.services.keys import issue_key, key_is_valid
 from reviews.services.submit import submit_decision
 
@@ -120,9 +120,15 @@ def load_clients(plan: dict[str, Any], known: dict[str, Any], *, now: datetime) 
 
 
 def submit_first_decisions(client: Client, *, now: datetime) -> None:
-    """A first queue in every workflow; what was submitted before is only answered again."""
-    for body in chain(islice(demo.bodies("support"), FIRST_SUPPORT_DECISIONS), demo.hand_made()):
-        submit_decision(client=client, submission=parse_submission(body), key=None, now=now)
+    """A first queue in every workflow, in order: where the last one stands, all do, and a later start needn't ask."""
+    submissions = [
+        parse_submission(body)
+        for body in chain(islice(demo.bodies("support"), FIRST_SUPPORT_DECISIONS), demo.hand_made())
+    ]
+    if Decision.objects.filter(client=client, external_id=submissions[-1].external_id).exists():
+        return
+    for submission in submissions:
+        submit_decision(client=client, submission=submission, key=None, now=now)
 
 
 def write_private(path: Path, content: dict[str, Any]) -> None:

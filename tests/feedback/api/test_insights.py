@@ -75,20 +75,21 @@ def test_who_reviewed_is_not_told_to_a_key():
 
 
 @pytest.mark.parametrize(
-    ("query", "pointer"),
+    ("query", "parameter"),
     [
-        ({"workflow": ""}, "/workflow"),
-        ({"colour": "red"}, "/colour"),
-        ({"version": "1.0"}, "/version"),
-        ({"since": "yesterday"}, "/since"),
-        ({"alpha": "7"}, "/alpha"),
-        ({"alpha": "nan"}, "/alpha"),
+        ({"workflow": ""}, "workflow"),
+        ({"workflow": ["support", "posts"]}, "workflow"),
+        ({"colour": "red"}, "colour"),
+        ({"version": "1.0"}, "version"),
+        ({"since": "yesterday"}, "since"),
+        ({"alpha": "7"}, "alpha"),
+        ({"alpha": "nan"}, "alpha"),
     ],
 )
-def test_a_query_that_is_not_understood_names_the_parameter(query, pointer):
+def test_a_query_that_is_not_understood_names_the_parameter(query, parameter):
     answer = ask("thresholds", user=omar(), **query)
     assert answer.status_code == 422
-    assert [error["pointer"] for error in answer.json()["errors"]] == [pointer]
+    assert [error["parameter"] for error in answer.json()["errors"]] == [parameter]
 
 
 @pytest.mark.parametrize("figure", FIGURES)
