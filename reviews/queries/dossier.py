@@ -72,7 +72,7 @@ class Dossier:
 
 
 def dossier(ticket_id: UUID, *, user: User, now: datetime) -> Dossier:
-    """What there is to know of a ticket. Six queries, whatever there is.
+    """What there is to know of a ticket. Five queries, whatever there is, once a process knows the policy.
 
     Asks nothing of who may see it: that is `permissions.may_see_ticket(user, dossier.ticket)`, before anything is
     shown. Raises Ticket.DoesNotExist.

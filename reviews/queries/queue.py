@@ -13,6 +13,7 @@ from django.db import connection
 
 from policies.domain.spec import Reason
 from policies.models import ActionType
+from reviews.domain.vocabulary import TicketKind
 from reviews.models import Ticket
 from reviews.queries.candidates import FIRST, LATER, QueueFilters, candidate_parameters, candidates_sql
 
@@ -138,7 +139,8 @@ def _row(ticket: Ticket, *, titles: Mapping[tuple[int, str], str], user: User, n
     return QueueRow(
         ticket_id=ticket.id,
         decision_id=decision.id,
-        kind=ticket.kind,
+        # Nothing tells a known answer from the gate that it pretends to be.
+        kind=TicketKind.GATE if ticket.kind == TicketKind.KNOWN_ANSWER else ticket.kind,
         state=ticket.state,
         priority=ticket.priority,
         created_at=ticket.created_at,

@@ -13,6 +13,7 @@ from reviews.queries.dossier import Table, allowed_verdicts, known_action
 from reviews.services.tickets import DecideError
 
 LONGEST_NOTE = 5_000
+NO_NUL = "No text may hold NUL (U+0000)."
 LONGEST_KEY = 64
 LONGEST_ESTIMATE = 80
 
@@ -54,6 +55,16 @@ class Checked:
     spec: ActionSpec | None
     policy: Policy | None
     is_new: bool  # nobody has judged it yet by this policy
+
+
+def check_text(text: str, *, at: str, required: bool) -> None:
+    """A question, an answer or a note. Raises InvalidAnswer for one that is empty, too long, or holds NUL."""
+    if required and not text.strip():
+        raise InvalidAnswer((at, "There is nothing in it."))
+    if len(text) > LONGEST_NOTE:
+        raise InvalidAnswer((at, f"It has at most {LONGEST_NOTE:,} characters."))
+    if "\x00" in text:
+        raise InvalidAnswer((at, NO_NUL))
 
 
 def check_answer(answer: Answer, *, table: Table, policy: Policy | None, live: Policy | None) -> Checked:
@@ -99,7 +110,7 @@ def _faults_of_form(answer: Answer) -> list[Finding]:
     if len(answer.estimate) > LONGEST_ESTIMATE:
         errors.append(("/estimate", f"An estimate has at most {LONGEST_ESTIMATE} characters."))
     errors += [
-        (f"/{name}", "No text may hold NUL (U+0000).")
+        (f"/{name}", NO_NUL)
         for name in ("request_key", "note", "estimate", "action")
         if "\x00" in getattr(answer, name)
     ]

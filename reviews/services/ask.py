@@ -10,6 +10,7 @@ from django.db import transaction
 
 from reviews.domain.vocabulary import EventKind, TicketEvent, TicketState, WebhookType
 from reviews.models import Client, Decision, Question, ReviewerProfile, Ticket
+from reviews.services.answers import check_text
 from reviews.services.record import announce, record
 from reviews.services.tickets import ClaimError, check_claim, lock_ticket, lock_visible_ticket, move
 
@@ -35,16 +36,16 @@ class NothingToAnswer(ClaimError):
 def ask_upstream(ticket_id: UUID, *, reviewer: User, epoch: int, text: str, now: datetime) -> Question:
     """Send a question upstream and let the ticket wait; the claim ends.
 
-    Raises NotVisible, Held, AlreadyDecided or ClaimLost.
+    Raises NotVisible, Held, AlreadyDecided, ClaimLost or InvalidAnswer.
     """
     with transaction.atomic():
         ticket = lock_visible_ticket(ticket_id, viewer=reviewer)
         check_claim(ticket, reviewer=reviewer, epoch=epoch, now=now)
+        check_text(text, at="/text", required=True)
         move(ticket, TicketEvent.ASK, asked_at=now)
         question = Question.objects.create(ticket=ticket, asked_by=reviewer, text=text, asked_at=now)
-        about = {"ticket": str(ticket.pk), "question": question.pk}
-        event = record(EventKind.QUESTION_ASKED, now=now, user=reviewer, ticket=ticket, body=about)
-        told = {"decision": str(ticket.decision_id), "external_id": ticket.decision.external_id, **about}
+        told = _about(question)
+        event = record(EventKind.QUESTION_ASKED, now=now, user=reviewer, ticket=ticket, body=told)
         announce(event, WebhookType.DECISION_ASKED, body=told)
         return question
 
@@ -55,7 +56,7 @@ def answer_question(
     """Take upstream's answer to the oldest open question; the ticket goes back into the queue.
 
     The person who asked gets it first, for KEPT_MINUTES, unless they are away. The time that it waited is added to
-    its due time. Nothing of the proposal changes. Raises UnknownDecision or NothingToAnswer.
+    its due time. Nothing of the proposal changes. Raises UnknownDecision, NothingToAnswer or InvalidAnswer.
     """
     with transaction.atomic():
         if not Decision.everything.filter(pk=decision_id, client=client).exists():
@@ -65,7 +66,9 @@ def answer_question(
         ticket = lock_ticket(ticket_id) if ticket_id else None
         if ticket is None or ticket.state != TicketState.WAITING or ticket.asked_at is None:
             raise NothingToAnswer
+        check_text(text, at="/text", required=False)
         question = Question.objects.get(ticket=ticket, answered_at__isnull=True)
+        question.ticket = ticket
         question.answer, question.answer_context = text, dict(context) if context is not None else None
         question.answered_by, question.answered_at = client, now
         question.save(update_fields=["answer", "answer_context", "answered_by", "answered_at"])
@@ -79,6 +82,15 @@ def answer_question(
             reserved_for_id=None if away else question.asked_by_id,
             reserved_until=None if away else now + timedelta(minutes=KEPT_MINUTES),
         )
-        body = {"ticket": str(ticket.pk), "question": question.pk}
-        record(EventKind.QUESTION_ANSWERED, now=now, ticket=ticket, body=body)
+        record(EventKind.QUESTION_ANSWERED, now=now, ticket=ticket, body=_about(question))
         return question
+
+
+def _about(question: Question) -> dict[str, Any]:
+    ticket = question.ticket
+    return {
+        "decision": str(ticket.decision_id),
+        "external_id": ticket.decision.external_id,
+        "ticket": str(ticket.pk),
+        "question": question.pk,
+    }

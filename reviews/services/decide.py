@@ -29,7 +29,7 @@ from reviews.queries.dossier import (
     shown_of,
     standing_verdicts,
 )
-from reviews.services.answers import Answer, Checked, InvalidAnswer, check_answer
+from reviews.services.answers import Answer, Checked, InvalidAnswer, check_answer, check_text
 from reviews.services.ask import NothingToAnswer, answer_question, ask_upstream
 from reviews.services.claim import retaken
 from reviews.services.record import record
@@ -280,13 +280,14 @@ def undo_verdict(ticket_id: UUID, *, reviewer: User, now: datetime) -> Ticket:
 def escalate_ticket(ticket_id: UUID, *, reviewer: User, epoch: int, note: str, now: datetime) -> Ticket:
     """Pass it on to the escalation group, which finds it at the head of its queue, with a note.
 
-    Raises NotVisible, Held, AlreadyDecided, ClaimLost, or NotAllowed where the escalation group has it already.
+    Raises NotVisible, Held, AlreadyDecided, ClaimLost, InvalidAnswer, or NotAllowed where that group has it already.
     """
     with transaction.atomic():
         ticket = lock_visible_ticket(ticket_id, viewer=reviewer)
         check_claim(ticket, reviewer=reviewer, epoch=epoch, now=now)
         if ticket.group_id == ticket.workflow.escalation_group_id:
             raise NotAllowed("It is with the escalation group already; nobody stands above it.")
+        check_text(note, at="/note", required=False)
         move(
             ticket,
             TicketEvent.ESCALATE,

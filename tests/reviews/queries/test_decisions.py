@@ -1,0 +1,119 @@
+"""Decisions as upstream reads them, and as the log tells of them."""
+
+import pytest
+
+from reviews.queries import LogFilters, decision_answer, decision_status, decisions_of, log_page, story
+from reviews.queries import decisions as module
+from reviews.services.claim import claim_ticket
+from reviews.services.decide import ask_upstream
+from reviews.services.settle import cancel_decision, expire_due, settle_due
+from tests.factories import NOW, ana, ben, gate_of, later, make_client, make_live_policy, submit_one
+from tests.reviewing import decide
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def each_status():
+    """A decision in each state that upstream can read, by its status."""
+    make_live_policy()
+    made = {"approved": submit_one(confidence=0.95)}
+    for status in ("pending_review", "asked", "decided", "rejected", "cancelled"):
+        made[status] = submit_one()
+    made["expired"] = submit_one(deadline="2026-03-02T09:00:30Z")
+    decide(gate_of(made["rejected"]), ana(), "reject")
+    settle_due(now=later(seconds=30))
+    expire_due(now=later(seconds=30))
+    decide(gate_of(made["decided"]), ana(), now=later(minutes=1))
+    epoch = claim_ticket(gate_of(made["asked"]).pk, reviewer=ben(), now=NOW).claim_epoch
+    ask_upstream(gate_of(made["asked"]).pk, reviewer=ben(), epoch=epoch, text="Which plan?", now=NOW)
+    cancel_decision(made["cancelled"].pk, client=made["cancelled"].client, reason="", now=NOW)
+    return made
+
+
+def test_a_status_is_derived_from_outcome_and_gate(each_status):
+    assert {status: decision_status(decision) for status, decision in each_status.items()} == {
+        status: status for status in each_status
+    }
+
+
+def test_decisions_are_found_by_their_status(each_status):
+    client = each_status["approved"].client
+    for status, decision in each_status.items():
+        assert list(decisions_of(client, status=status)) == [decision]
+    assert list(decisions_of(make_client("Another agent")[0])) == []
+
+
+def test_filters_of_decisions_hold_at_once(each_status):
+    client, wanted = each_status["approved"].client, each_status["asked"]
+    found = decisions_of(
+        client, external_id=wanted.external_id, workflow="support", action="refund_fee", status="asked", since=NOW
+    )
+    assert list(found) == [wanted]
+    assert not decisions_of(client, external_id=wanted.external_id, since=later(seconds=1)).exists()
+    assert not decisions_of(client, workflow="another").exists()
+
+
+def test_the_answer_says_what_runs_or_what_is_asked(each_status):
+    approved = decision_answer(each_status["approved"])
+    assert (approved["status"], approved["outcome"]["method"]) == ("approved", "auto")
+    asked = decision_answer(each_status["asked"])
+    assert (asked["status"], asked["question"]["text"], asked["outcome"]) == ("asked", "Which plan?", None)
+    rejected = decision_answer(each_status["rejected"])
+    assert (rejected["outcome"]["kind"], rejected["outcome"]["payload"]) == ("rejected", None)
+
+
+@pytest.mark.parametrize(
+    ("filters", "expected"),
+    [
+        (LogFilters(status="rejected"), ["rejected"]),
+        (LogFilters(status="asked"), ["asked"]),
+        (LogFilters(route="auto"), ["approved"]),
+        (LogFilters(reviewer="ana"), ["decided", "rejected"]),
+        (LogFilters(reviewer="ana", verdict="reject"), ["rejected"]),
+        (LogFilters(reason="high_value"), []),
+        (LogFilters(workflow="another"), []),
+        (LogFilters(since=later(days=1)), []),
+        (LogFilters(until=NOW), []),
+    ],
+)
+def test_the_log_filters(each_status, filters, expected):
+    rows = log_page(filters).rows
+    assert sorted(row.status for row in rows) == expected
+
+
+def test_a_row_of_the_log_says_who_decided_what(each_status):
+    row = log_page(LogFilters(status="rejected")).rows[0]
+    assert (row.decided_by, row.outcome, row.method, row.final_action) == (
+        ("Ana",),
+        "rejected",
+        "human",
+        "refund_fee",
+    )
+    assert (row.model, row.policy_number, row.action_title) == ("support-router 1.0", 1, "Refund fee")
+
+
+def test_pages_of_the_log_follow_each_other(each_status, monkeypatch, django_assert_num_queries):
+    monkeypatch.setattr(module, "PAGE", 3)
+    newest_first = sorted((decision.pk for decision in each_status.values()), reverse=True)
+    with django_assert_num_queries(4):
+        first = log_page()
+    seen = [row.decision_id for row in first.rows]
+    after = first.next_after
+    while after:
+        page = log_page(after=after)
+        seen += [row.decision_id for row in page.rows]
+        after = page.next_after
+    assert seen == newest_first
+
+
+def test_the_story_goes_from_submission_to_the_end(each_status):
+    moments = story(each_status["rejected"])
+    assert [moment.kind for moment in moments] == [
+        "decision.submitted",
+        "ticket.claimed",
+        "verdict.given",
+        "outcome.settled",
+    ]
+    assert [moment.who for moment in moments] == ["Support agent", "Ana", "Ana", ""]
+    assert moments[2].verdict.kind == "reject"
