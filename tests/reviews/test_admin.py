@@ -1,0 +1,103 @@
+"""What admins keep and see of clients, endpoints and everything that happened."""
+
+import re
+
+import pytest
+from django.contrib import admin
+from django.urls import reverse
+
+from reviews.admin import ForAdmins
+from reviews.models import Client, ClientKey, Endpoint
+from reviews.services.keys import key_is_valid
+from tests.factories import make_client, make_user, submit_one
+
+pytestmark = pytest.mark.django_db
+OURS = [model for model in admin.site._registry if model._meta.app_label == "reviews"]
+WRITTEN_BY_NOBODY = {"decision", "ticket", "verdict", "outcome", "event", "delivery"}
+
+
+@pytest.fixture
+def ada(client):
+    user = make_user("ada", is_staff=True, is_superuser=True)
+    client.force_login(user)
+    return client
+
+
+@pytest.mark.parametrize("model", OURS, ids=lambda model: model._meta.model_name)
+def test_ada_sees_every_list(ada, model):
+    submit_one()
+    assert ada.get(reverse(f"admin:reviews_{model._meta.model_name}_changelist")).status_code == 200
+
+
+def test_every_page_is_for_admins_alone():
+    assert all(isinstance(admin.site._registry[model], ForAdmins) for model in OURS)
+
+
+@pytest.mark.parametrize("name", sorted(WRITTEN_BY_NOBODY))
+def test_what_happened_is_never_added_or_deleted_here_even_by_a_superuser(ada, name):
+    assert ada.get(reverse(f"admin:reviews_{name}_add")).status_code == 403
+
+
+def test_a_decision_is_shown_without_a_way_to_save_it(ada):
+    decision = submit_one()
+    page = ada.get(reverse("admin:reviews_decision_change", args=[decision.pk]))
+    assert page.status_code == 200
+    assert b'name="_save"' not in page.content
+    answer = ada.post(reverse("admin:reviews_decision_change", args=[decision.pk]), {"external_id": "another"})
+    assert answer.status_code == 403
+
+
+def test_a_key_is_shown_once_and_kept_as_a_hash(ada):
+    upstream, _ = make_client()
+    changelist = reverse("admin:reviews_client_changelist")
+    page = ada.post(changelist, {"action": "issue_a_key", "_selected_action": [upstream.pk]}, follow=True)
+    shown = re.search(r"cs_[a-z0-9]+_[A-Za-z0-9]+", page.content.decode())
+    assert shown
+    newest = ClientKey.objects.latest("created_at")
+    assert key_is_valid(shown[0], client=upstream, now=newest.created_at)
+    assert shown[0] not in ada.get(changelist).content.decode()
+
+
+def test_a_revoked_key_is_worth_nothing(ada):
+    upstream, key = make_client()
+    row = upstream.keys.get()
+    ada.post(reverse("admin:reviews_clientkey_changelist"), {"action": "revoke", "_selected_action": [row.pk]})
+    row.refresh_from_db()
+    assert row.revoked_at
+    assert not key_is_valid(key, client=upstream, now=row.revoked_at)
+
+
+def test_an_endpoint_gets_a_secret_that_is_shown_once_and_can_be_rotated(ada):
+    upstream, _ = make_client()
+    form = {"client": upstream.pk, "url": "https://hooks.example.org/in", "active": "on"}
+    page = ada.post(reverse("admin:reviews_endpoint_add"), form, follow=True).content.decode()
+    endpoint = Endpoint.objects.get()
+    assert endpoint.secret in page.replace("&#x2F;", "/")
+    first = endpoint.secret
+    changelist = reverse("admin:reviews_endpoint_changelist")
+    ada.post(changelist, {"action": "rotate", "_selected_action": [endpoint.pk]})
+    endpoint.refresh_from_db()
+    assert (endpoint.previous_secret, endpoint.secret != first) == (first, True)
+    ada.post(changelist, {"action": "end_the_rotation", "_selected_action": [endpoint.pk]})
+    endpoint.refresh_from_db()
+    assert endpoint.previous_secret == ""
+
+
+def test_an_endpoint_inside_the_house_is_refused_when_it_is_saved(ada, settings):
+    settings.ALLOW_LOOPBACK_WEBHOOKS = False
+    upstream, _ = make_client()
+    form = {"client": upstream.pk, "url": "http://10.0.0.7/in", "active": "on"}
+    page = ada.post(reverse("admin:reviews_endpoint_add"), form)
+    assert page.status_code == 200
+    assert not Endpoint.objects.exists()
+    assert "10.0.0.7" in page.content.decode()
+
+
+def test_what_admins_change_of_a_client_is_kept_as_history(ada):
+    upstream, _ = make_client()
+    form = {"name": upstream.name, "active": "on", "rate_limit": 5, "scopes": ["decisions:read"]}
+    form |= {"keys-TOTAL_FORMS": 0, "keys-INITIAL_FORMS": 0}
+    ada.post(reverse("admin:reviews_client_change", args=[upstream.pk]), form)
+    assert Client.objects.get(pk=upstream.pk).rate_limit == 5
+    assert ada.get(reverse("admin:reviews_client_history", args=[upstream.pk])).status_code == 200
+    assert upstream.history.latest().history_user.username == "ada"
