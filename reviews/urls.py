@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviews.views import log, mine, queue, ticket
+from reviews.views import log, mine, queue, ticket, trial
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
@@ -10,6 +10,7 @@ urlpatterns = [
     path("log/<uuid:decision_id>/", log.decision_story, name="story"),
     path("log.csv", log.log_csv, name="log-csv"),
     path("log.jsonl", log.log_jsonl, name="log-jsonl"),
+    path("policies/<slug:key>/try", trial.try_policy, name="try-policy"),
     path("verdicts/", mine.last_verdicts, name="last-verdicts"),
     path("preferences/", mine.preferences, name="preferences"),
     path("tickets/next", ticket.take_next, name="next-ticket"),

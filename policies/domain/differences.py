@@ -8,15 +8,15 @@ said, what runs alone by the later policy ran alone by the earlier one.
 import json
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, fields
-from decimal import Decimal
 from enum import StrEnum
 from itertools import product
 from typing import Any, Final
 
 from policies.domain.problems import row_name
-from policies.domain.reasons import describe, moment, money
-from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec, plain_decimal
-from policies.domain.vocabulary import Autonomy, Reversibility
+from policies.domain.reasons import describe
+from policies.domain.row_parts import PARTS, basis, claim, runs_alone
+from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec
+from policies.domain.vocabulary import Reversibility
 
 
 class Effect(StrEnum):
@@ -53,10 +53,10 @@ def row_in_words(row: ThresholdSpec, policy: Policy) -> str:
 
 def basis_in_words(row: ThresholdSpec) -> str:
     """What it stands on that a row lets something run alone, as a sentence; "" where it doesn't."""
-    if row.autonomy != Autonomy.BY_CONFIDENCE:
+    if not runs_alone(row):
         return ""
-    claim = "" if row.alpha is None and row.delta is None else f"; {_claim(row)}"
-    return f"It {_basis(row).removeprefix('it ')}{claim}."
+    claimed = "" if row.alpha is None and row.delta is None else f"; {claim(row)}"
+    return f"It {basis(row).removeprefix('it ')}{claimed}."
 
 
 # ---- Rows -----------------------------------------------------------------------------------------------------------
@@ -109,8 +109,8 @@ def _effect_between(old: ThresholdSpec | None, new: ThresholdSpec | None) -> Eff
     """What it does to the same decisions when `new` governs them in the place of `old`."""
     was, now = old or ThresholdSpec(), new or ThresholdSpec()
     effects = set()
-    if _runs_alone(was) != _runs_alone(now):
-        effects.add(_effect(loosens=_runs_alone(now), tightens=_runs_alone(was)))
+    if runs_alone(was) != runs_alone(now):
+        effects.add(_effect(loosens=runs_alone(now), tightens=runs_alone(was)))
     effects |= {difference.effect for difference in _in_row(was, now)}
     return _strongest(effects)
 
@@ -124,154 +124,11 @@ def _effect(*, loosens: bool, tightens: bool) -> Effect:
     return Effect.LOOSENS if loosens else Effect.TIGHTENS if tightens else Effect.NEITHER
 
 
-def _runs_alone(row: ThresholdSpec) -> bool:
-    return row.autonomy == Autonomy.BY_CONFIDENCE
-
-
-@dataclass(frozen=True, slots=True)
-class _Part:
-    """A part of a row: its fields, what they say in words, and whether another value loosens (of rows alike else)."""
-
-    fields: tuple[str, ...]
-    words: Callable[[ThresholdSpec], str]
-    loosens: Callable[[ThresholdSpec, ThresholdSpec], bool]
-    tightens: Callable[[ThresholdSpec, ThresholdSpec], bool]
-    only_alone: bool = True
-    """Whether it matters only while the row lets something run alone."""
-
-
-def _rises(name: str) -> Callable[[ThresholdSpec, ThresholdSpec], bool]:
-    """Whether a limit, None for none, is higher in the second row; or is in another currency."""
-
-    def higher(old: ThresholdSpec, new: ThresholdSpec) -> bool:
-        was, now = getattr(old, name), getattr(new, name)
-        if was is None:
-            return False
-        return now is None or now > was or ("amount" in name and old.currency != new.currency)
-
-    return higher
-
-
-def _swapped(
-    test: Callable[[ThresholdSpec, ThresholdSpec], bool],
-) -> Callable[[ThresholdSpec, ThresholdSpec], bool]:
-    return lambda old, new: test(new, old)
-
-
-def _limit(name: str, words: Callable[[ThresholdSpec], str]) -> _Part:
-    fields = (name, "currency") if "amount" in name else (name,)
-    return _Part(fields, words, _rises(name), _swapped(_rises(name)))
-
-
-def _lowers(name: str) -> Callable[[ThresholdSpec, ThresholdSpec], bool]:
-    return lambda old, new: (getattr(new, name) or 0) < (getattr(old, name) or 0)
-
-
-def _least(name: str, words: Callable[[ThresholdSpec], str], *, only_alone: bool) -> _Part:
-    return _Part((name,), words, _lowers(name), _swapped(_lowers(name)), only_alone)
-
-
-def _never(old: ThresholdSpec, new: ThresholdSpec) -> bool:
-    return False
-
-
-def _always(old: ThresholdSpec, new: ThresholdSpec) -> bool:
-    return True
-
-
-def _amount(value: Decimal | None, row: ThresholdSpec, otherwise: str) -> str:
-    return otherwise if value is None else money(value, row.currency)
-
-
-def _per_cent(share: Decimal) -> str:
-    return f"{plain_decimal(share * 100)} %"
-
-
-def _people(count: int) -> str:
-    return "one person decides" if count == 1 else f"{count} people must agree"
-
-
-def _basis(row: ThresholdSpec) -> str:
-    if row.certificate_id:
-        return f"it stands on certificate {row.certificate_id} ({row.certificate_digest[:19] or 'without a digest'})"
-    reason = row.basis_reason.strip().rstrip(".")
-    return f"it stands on the reason “{reason}”" if reason else "it stands on nothing"
-
-
-def _claim(row: ThresholdSpec) -> str:
-    if row.alpha is None and row.delta is None:
-        return "no error rate is claimed"
-    alpha, delta = ("no figure" if each is None else _per_cent(each) for each in (row.alpha, row.delta))
-    return f"an error rate up to {alpha} is claimed, wrong with a chance of {delta}"
-
-
-_PARTS: Final = (
-    _least(
-        "least_confidence",
-        lambda row: (
-            "it names no confidence"
-            if row.least_confidence is None
-            else f"it runs alone from a confidence of {plain_decimal(row.least_confidence)}"
-        ),
-        only_alone=True,
-    ),
-    _limit("largest_amount", lambda row: f"it runs alone up to {_amount(row.largest_amount, row, 'any amount')}"),
-    _limit(
-        "daily_count",
-        lambda row: (
-            f"at most {row.daily_count} a day run alone" if row.daily_count is not None else "no number a day is set"
-        ),
-    ),
-    _limit("daily_amount", lambda row: f"up to {_amount(row.daily_amount, row, 'any amount')} a day run alone"),
-    _limit(
-        "subject_daily_count",
-        lambda row: (
-            f"at most {row.subject_daily_count} a day run alone for one subject"
-            if row.subject_daily_count is not None
-            else "no number a day is set for one subject"
-        ),
-    ),
-    _limit(
-        "subject_daily_amount",
-        lambda row: f"up to {_amount(row.subject_daily_amount, row, 'any amount')} a day run alone for one subject",
-    ),
-    _least("verdicts_needed", lambda row: _people(row.verdicts_needed), only_alone=False),
-    _least(
-        "deliberate_acts",
-        lambda row: "one key approves" if row.deliberate_acts == 1 else "approving takes two deliberate acts",
-        only_alone=False,
-    ),
-    _least(
-        "separation",
-        lambda row: (
-            "two people must agree where nobody knows who asked for it"
-            if row.separation
-            else "it makes no difference whether somebody knows who asked for it"
-        ),
-        only_alone=False,
-    ),
-    _least(
-        "audit_rate",
-        lambda row: f"{_per_cent(row.audit_rate)} are drawn for review",
-        only_alone=False,
-    ),
-    _Part(
-        ("basis_holds_until",),
-        lambda row: (
-            f"that holds until {moment(row.basis_holds_until)}" if row.basis_holds_until else "that holds without end"
-        ),
-        _rises("basis_holds_until"),
-        _swapped(_rises("basis_holds_until")),
-    ),
-    _Part(("certificate_id", "certificate_digest", "basis_reason"), _basis, _never, _never),
-    _Part(("alpha", "delta"), _claim, _never, _never),
-)
-
-
 def _in_row(old: ThresholdSpec, new: ThresholdSpec) -> Iterator[Difference]:
     """What two rows say otherwise, apart from whether they let anything run alone."""
-    alone = _runs_alone(old) and _runs_alone(new)
-    for part in _PARTS:
+    alone = runs_alone(old) and runs_alone(new)
+    currency_told = old.currency == new.currency
+    for part in PARTS:
         if all(getattr(old, name) == getattr(new, name) for name in part.fields):
             continue
         matters = alone or not part.only_alone
@@ -279,8 +136,12 @@ def _in_row(old: ThresholdSpec, new: ThresholdSpec) -> Iterator[Difference]:
         now, then = part.words(new), part.words(old)
         if now != then:
             yield Difference(f"{row_name(new)}: {now}; before, {then}.", effect)
+            currency_told = currency_told or "currency" in part.fields
         elif "currency" not in part.fields:
             yield Difference(f"{row_name(new)}: {now}, written otherwise.", effect)
+    if not currency_told:
+        now, then = new.currency or "no currency", old.currency or "no currency"
+        yield Difference(f"{row_name(new)}: its amounts are in {now}; before, in {then}.", Effect.NEITHER)
 
 
 # ---- Rules ----------------------------------------------------------------------------------------------------------
@@ -345,7 +206,7 @@ def _in_actions(before: Policy, after: Policy) -> Iterator[Difference]:
                 f"{key} is no longer registered: a person decides, and can only reject or override.", Effect.TIGHTENS
             )
         elif old is None:
-            alone = any(_runs_alone(each) for each in after.thresholds if each.action in (key, ""))
+            alone = any(runs_alone(each) for each in after.thresholds if each.action in (key, ""))
             effect = _effect(loosens=alone and _can_run(new), tightens=False)
             yield Difference(f"{key} (“{new.title}”) is registered: {_REVERSIBLE[new.reversibility]}.", effect)
         else:

@@ -92,5 +92,10 @@ def decision_called(name: str, *, workflow: Workflow) -> Decision | None:
     asked = Q(external_id=name)
     with suppress(ValueError):
         asked |= Q(pk=UUID(name))
-    decisions = Decision.objects.filter(asked, workflow=workflow, purged_at=None)
-    return decisions.select_related("workflow", "policy_version").newest_first().first()
+    found: Decision | None = (
+        Decision.objects.filter(asked, workflow=workflow, purged_at=None)
+        .select_related("workflow", "policy_version")
+        .newest_first()
+        .first()
+    )
+    return found

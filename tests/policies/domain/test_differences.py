@@ -149,6 +149,14 @@ def test_rules_are_paired_by_what_they_say():
     ]
 
 
+def test_another_currency_is_told_even_where_no_amount_is_set():
+    was = replace(ROW, largest_amount=None)
+    assert only(document(rows=(was,)), document(rows=(replace(was, currency=""),))) == (
+        "refund_fee: its amounts are in no currency; before, in EUR.",
+        "neither",
+    )
+
+
 def test_of_another_expression_nobody_can_tell():
     after = document(rules=(replace(RULE, expression="amount > 30.0"),))
     assert only(document(rules=(RULE,)), after)[1] == "may loosen"
