@@ -5,6 +5,7 @@ from uuid import uuid4
 
 import pytest
 from django.db import connection
+from psycopg import RawCursor
 
 from policies.domain.canonical import canonical_bytes
 from reviews.domain.vocabulary import TicketKind, TicketState
@@ -17,6 +18,7 @@ from reviews.services.claim import (
     Held,
     NotAllowed,
     NotVisible,
+    _next_statement,
     claim_next,
     claim_ticket,
     release_claim,
@@ -310,3 +312,18 @@ def test_an_escalated_ticket_is_first_in_the_queue_of_the_escalation_group():
     with pytest.raises(NotAllowed):
         escalate_ticket(second.pk, reviewer=omar(), epoch=2, note="", now=later(minutes=3))
     assert claim_next(reviewer=ana(), now=later(minutes=3)) == first
+
+
+def test_the_claim_can_walk_the_partial_indexes_of_the_queue():
+    """The literals in its text must be those of the indexes; with a parameter in their place, none would be used."""
+    (gate,) = open_gates(1)
+    statement, names = _next_statement((), (gate.group_id,), 32)
+    values = {"user": ana().pk, "now": NOW, "lease": 300}
+    with RawCursor(connection.connection) as cursor:
+        cursor.execute("SET LOCAL enable_seqscan = off")
+        cursor.execute("SET LOCAL enable_bitmapscan = off")
+        cursor.execute("SET LOCAL enable_sort = off")
+        cursor.execute(f"EXPLAIN {statement}", [str(values[name]) for name in names])
+        plan = "\n".join(line for (line,) in cursor.fetchall())
+    for index in ("queue", "later_stages"):
+        assert f"using {index} on" in plan, plan
