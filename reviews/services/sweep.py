@@ -30,7 +30,7 @@ CHANGES_A_ROUND = 100
 # What is rung by the clock, and after how many seconds again. The tasks look for themselves whether there is work.
 RUNG = {
     "reviews.tasks.beat": 10,
-    "feedback.tasks.collect_labels": 2,  # evidence that failed is to stop the next decisions, not those of a minute later
+    "feedback.tasks.collect_labels": 2,  # evidence that fails stops what comes next, not what comes a minute later
     "feedback.tasks.assess_autonomy": 30,
 }
 TOLD: dict[str, WebhookType] = {
