@@ -1,6 +1,6 @@
 """What may act alone, in rows: workflows, their actions, and the versions of their policies."""
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -23,7 +23,7 @@ from policies.domain.vocabulary import (
 SHARE = [MinValueValidator(0), MaxValueValidator(1)]
 
 
-def share(**options: object) -> models.DecimalField:
+def share(**options: Any) -> models.DecimalField:
     """A fraction in [0, 1] with four decimals."""
     return models.DecimalField(max_digits=5, decimal_places=4, validators=SHARE, **options)
 

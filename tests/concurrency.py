@@ -38,7 +38,7 @@ def another_session() -> Iterator[psycopg.Connection]:
 
 def insert_copy_of(decision: Decision, *, external_id: str, session: psycopg.Connection) -> None:
     """Somebody else's decision, like `decision` but for its id and external id; not committed."""
-    same = [field.column for field in Decision._meta.fields if field.column not in ("id", "external_id")]
+    same = [str(field.column) for field in Decision._meta.fields if field.column not in ("id", "external_id")]
     columns = ", ".join(same)
     session.execute(
         f"INSERT INTO reviews_decision (id, external_id, {columns}) "

@@ -2,7 +2,7 @@
 
 from django.db import transaction
 from rest_framework.routers import SimpleRouter
-from rest_framework.serializers import ModelSerializer
+from rest_framework.serializers import BaseSerializer, ModelSerializer
 from rest_framework.viewsets import ModelViewSet
 
 from benchmarks.plain.models import PlainDecision, PlainTicket
@@ -15,12 +15,12 @@ class DecisionSerializer(ModelSerializer):
 
 
 class Decisions(ModelViewSet):
-    queryset = PlainDecision.objects.all()
+    queryset = PlainDecision._default_manager.all()
     serializer_class = DecisionSerializer
 
     @transaction.atomic
-    def perform_create(self, serializer: DecisionSerializer) -> None:
-        PlainTicket.objects.create(decision=serializer.save())
+    def perform_create(self, serializer: BaseSerializer) -> None:
+        PlainTicket._default_manager.create(decision=serializer.save())
 
 
 router = SimpleRouter()

@@ -1,6 +1,7 @@
 """Column types of PostgreSQL that Django has no field for."""
 
 from decimal import Decimal, InvalidOperation
+from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import models
@@ -40,7 +41,7 @@ class TransactionIdField(models.Field):
 
     description = "Transaction id"
 
-    def __init__(self, **options: object) -> None:
+    def __init__(self, **options: Any) -> None:
         options.setdefault("db_default", CurrentTransaction(output_field=models.BigIntegerField()))
         options["editable"] = False
         super().__init__(**options)

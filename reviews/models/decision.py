@@ -36,7 +36,8 @@ class GenuineDecisions(models.Manager.from_queryset(DecisionQuerySet)):  # type:
     """Everything but known answers, so that no feed, precedent, tally or export can include one by oversight."""
 
     def get_queryset(self) -> DecisionQuerySet:
-        return super().get_queryset().filter(internal=False)
+        genuine: DecisionQuerySet = super().get_queryset().filter(internal=False)
+        return genuine
 
 
 class Decision(models.Model):
