@@ -173,6 +173,10 @@ class Certificate(models.Model):
     class Meta:
         indexes: ClassVar = [models.Index("workflow", "action", name="certificates_by_action")]
 
+    def __str__(self) -> str:
+        model = f"{self.model_name} {self.model_version}".strip() or "any model"
+        return f"{self.action or 'Any action'} · {model}"
+
 
 class Alarm(models.Model):
     """Something that people must look at: what, when, and the evidence."""
@@ -192,6 +196,9 @@ class Alarm(models.Model):
                 fields=("kind", "workflow", "action"), condition=Q(closed_at__isnull=True), name="one_open_alarm"
             ),
         ]
+
+    def __str__(self) -> str:
+        return self.message
 
 
 class KnownAnswer(models.Model):
@@ -230,6 +237,9 @@ class Run(models.Model):
 
     class Meta:
         abstract = True
+
+    def __str__(self) -> str:
+        return str(self.pk)
 
 
 class Backtest(Run):
