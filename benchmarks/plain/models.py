@@ -18,6 +18,7 @@ class PlainDecision(models.Model):
     context = models.JSONField(null=True)
     model = models.JSONField()
     received_at = models.DateTimeField(auto_now_add=True)
+    objects: models.Manager["PlainDecision"] = models.Manager()
 
 
 class PlainTicket(models.Model):
@@ -26,3 +27,4 @@ class PlainTicket(models.Model):
     state = models.CharField(max_length=12, default="open")
     priority = models.PositiveSmallIntegerField(default=2)
     created_at = models.DateTimeField(auto_now_add=True)
+    objects: models.Manager["PlainTicket"] = models.Manager()

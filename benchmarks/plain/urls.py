@@ -15,12 +15,12 @@ class DecisionSerializer(ModelSerializer):
 
 
 class Decisions(ModelViewSet):
-    queryset = PlainDecision._default_manager.all()
+    queryset = PlainDecision.objects.all()
     serializer_class = DecisionSerializer
 
     @transaction.atomic
     def perform_create(self, serializer: BaseSerializer) -> None:
-        PlainTicket._default_manager.create(decision=serializer.save())
+        PlainTicket.objects.create(decision=serializer.save())
 
 
 router = SimpleRouter()
