@@ -137,11 +137,12 @@ class ListedDecisions(Query):
 
 
 class Feed(Query):
-    after = serializers.CharField(
+    after = serializers.RegexField(
+        r"^\d{1,4}\.\d{1,18}\.\d{1,18}$",
         required=False,
         allow_blank=True,
         trim_whitespace=False,
-        max_length=64,
+        max_length=42,
         help_text="`cursor` of the page before; empty starts anew.",
     )
     limit = serializers.IntegerField(required=False, min_value=1, max_value=MOST_EVENTS, default=100)

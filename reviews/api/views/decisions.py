@@ -117,7 +117,13 @@ class Batch(ScopedView):
         operation_id="submit_batch",
         summary="Submit many decisions",
         parameters=[IDEMPOTENCY_KEY],
-        request={NDJSON: {"type": "string", "description": f"A submission a line, at most {MAX_LINES:,} lines."}},
+        request={
+            NDJSON: {
+                "type": "string",
+                "pattern": r"\S",
+                "description": f"A submission a line, at most {MAX_LINES:,} lines.",
+            }
+        },
         responses={
             202: OpenApiResponse(responses.BatchReceived, "Kept, to be judged by a worker."),
             409: OpenApiResponse(description="Another batch stands under this key."),
