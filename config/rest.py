@@ -53,7 +53,7 @@ class Encoded(exceptions.APIException):
     """The body comes with a content encoding, which would hide its size."""
 
     status_code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE
-    default_code = "encoded"
+    default_code = "unsupported_media_type"
     default_detail = "Send the body without a Content-Encoding."
 
 

@@ -86,6 +86,11 @@ _PLAIN: Final[dict[type[Any], tuple[HTTPStatus, str]]] = {
 
 
 PLAIN: Final = tuple(_PLAIN)
+CODES: Final = frozenset(
+    {code for _, code in _PLAIN.values()}
+    | {"invalid", "version_missing", "conflict", "twin_in_flight", "held", "already_decided", "already_settled"}
+)
+"""What the refusals below are called, behind `urn:countersign:problem:`."""
 
 
 @contextmanager
