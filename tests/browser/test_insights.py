@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page
 
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import ReasonTally, Tally
-from feedback.services import raise_alarm
+from feedback.services import raise_alarm, request_backtest, run_backtest
+from policies.models import PolicyVersion
 from tests import factories as make
 from tests.browser.test_accessibility import check
 from tests.feedback.labelled import make_labels
@@ -83,7 +84,10 @@ def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, scheme, wi
     found: dict[str, list[str]] = {}
     reports: list[str] = []
     page.on("console", lambda message: reports.append(message.text) if message.type == "error" else None)
-    for path in ("/insights/", "/insights/evidence/", "/insights/exports/", "/insights/me/"):
+    version = PolicyVersion.objects.get()
+    run_backtest(request_backtest(version, user=make.omar(), decisions=500, now=timezone.now()).pk, now=timezone.now())
+    back_test = f"/insights/backtests/support/{version.number}/"
+    for path in ("/insights/", "/insights/evidence/", "/insights/exports/", "/insights/me/", back_test):
         page.goto(path)
         check(page, path, found)
         if path == "/insights/exports/":
