@@ -14,7 +14,7 @@ DEV := .venv/dev.stamp
 # Enough to read the settings; the checks need no server.
 CHECKING := env SECRET_KEY=check COUNTERSIGN_AUDIT_KEY=check DATABASE_URL=postgresql://check@localhost:1/check REDIS_URL=redis://check
 
-.PHONY: help run demo test check bench clean requirements browser
+.PHONY: help run demo test check bench screenshots clean requirements browser
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -37,6 +37,9 @@ check: $(DEV)  ## format, lint, types, templates, layers, migrations
 
 bench: $(DEV)  ## measure speed against the database's own limits
 	$(BIN)/python -m benchmarks
+
+screenshots: $(DEV)  ## take the pictures in docs/images of the demo that runs on PORT (needs Chromium)
+	$(BIN)/python -m docs.screenshots --url http://127.0.0.1:$(PORT) --demo $(VAR_DIR)/demo.json
 
 clean:  ## remove the virtual environment and caches; VAR_DIR is kept
 	rm -rf .venv .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache staticfiles

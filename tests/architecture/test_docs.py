@@ -75,3 +75,10 @@ def test_every_endpoint_of_the_api_is_documented():
 
 def test_every_reason_code_is_documented():
     assert {code for code in ReasonCode.values if f"`{code}`" not in docs()} == set()
+
+
+def test_reviewing_lists_the_keys_that_the_console_has():
+    keys = re.findall(r'\{ key: "([^"]+)", says: "([^"]+)"', (ROOT / "static" / "js" / "keys.js").read_text())
+    section = (ROOT / "docs" / "reviewing.md").read_text().partition("## All keys")[2].partition("\n## ")[0]
+    assert len(keys) > 20
+    assert re.findall(r"^\| `([^`]+)` \| (.+) \|$", section, re.MULTILINE) == keys
