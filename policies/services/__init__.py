@@ -1,6 +1,7 @@
 """The verbs that change what is in force. Each says what it writes and what it raises."""
 
 from policies.services.drafts import NotADraft, Rebased, create_draft, discard_draft, rebase, sign_draft
+from policies.services.imports import CannotImport, import_draft
 from policies.services.publication import (
     BaseNotLive,
     InvalidPolicy,
@@ -19,6 +20,7 @@ from policies.services.withdrawal import NothingToWithdraw, withdraw_autonomy
 __all__ = [
     "AlreadySo",
     "BaseNotLive",
+    "CannotImport",
     "InvalidPolicy",
     "NeverPublished",
     "NotADraft",
@@ -32,6 +34,7 @@ __all__ = [
     "create_draft",
     "discard_draft",
     "document_after_rollback",
+    "import_draft",
     "pause",
     "problems_of_version",
     "publish",
