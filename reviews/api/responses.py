@@ -54,7 +54,7 @@ class Outcome(Shape):
     kind = serializers.ChoiceField(choices=OutcomeKind.choices)
     method = serializers.ChoiceField(choices=OutcomeMethod.choices)
     action = serializers.CharField()
-    payload = serializers.DictField(allow_null=True, help_text="Empty once it was purged.")
+    payload = serializers.DictField(allow_null=True, help_text="Null where nothing runs, or once it was purged.")
     payload_sha256 = serializers.CharField(help_text="SHA-256 of the payload in canonical JSON (RFC 8785).")
     settled_at = serializers.DateTimeField()
 

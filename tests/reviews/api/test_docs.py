@@ -12,7 +12,7 @@ from reviews.queries.feed import FED
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "api.md").read_text()
-LATER = {"permit.issued", "permit.redeemed"}
+EVENTS = {str(kind) for kind in FED} - {"permit.issued", "permit.redeemed"}
 
 
 def operations() -> list[str]:
@@ -24,7 +24,7 @@ def operations() -> list[str]:
 def test_every_operation_is_documented(operation):
     method, path = operation.split()
     if path.startswith("/api/v1/insights/"):
-        assert f"`{path.removeprefix('/api/v1')}`" in (ROOT / "docs" / "evidence.md").read_text().replace("/api/v1", "")
+        assert path.removeprefix("/api/v1") in (ROOT / "docs" / "evidence.md").read_text()
         return
     written = re.sub(r"\{\w+\}", "{id}", TEXT)
     path = re.sub(r"\{\w+\}", "{id}", path)
@@ -32,15 +32,7 @@ def test_every_operation_is_documented(operation):
 
 
 @pytest.mark.parametrize(
-    "word",
-    [
-        *DecisionStatus.values,
-        *LineState.values,
-        *Scope.values,
-        *WebhookType.values,
-        *({*map(str, FED)} - LATER),
-        *CODES,
-    ],
+    "word", sorted({*DecisionStatus.values, *LineState.values, *Scope.values, *WebhookType.values, *EVENTS, *CODES})
 )
 def test_every_status_scope_event_and_code_is_documented(word):
     assert f"`{word}`" in TEXT
