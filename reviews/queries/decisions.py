@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 import orjson
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from reviews.domain import answer
 from reviews.domain.vocabulary import UNFINISHED, DecisionStatus, OutcomeKind, TicketState
@@ -239,7 +239,7 @@ def log_decisions(filters: LogFilters) -> QuerySet[Decision]:
 
 
 def log_page(filters: LogFilters | None = None, *, after: UUID | None = None) -> LogPage:
-    """A page of the log behind the decision `after`. Five queries, and no count of the whole."""
+    """A page of the log behind the decision `after`. Three queries, and no count of the whole."""
     found = log_decisions(filters or LogFilters())
     if after is not None:
         found = found.filter(id__lt=after)
@@ -248,13 +248,14 @@ def log_page(filters: LogFilters | None = None, *, after: UUID | None = None) ->
 
 
 def log_rows(decisions: QuerySet[Decision]) -> Sequence[LogRow]:
-    """The rows of a bounded set of decisions. Four queries."""
+    """The rows of a bounded set of decisions. Three queries."""
+    # Gate and outcome in one statement: between two, a gate might settle, and be seen final without its outcome.
+    gate_state = Ticket.objects.gates().filter(decision=OuterRef("pk")).values("state")[:1]
     found = list(
-        decisions.select_related("workflow", "policy_version", "outcome").defer(
-            "payload", "context", "reasoning", "alternatives", "run", "outcome__payload"
-        )
+        decisions.select_related("workflow", "policy_version", "outcome")
+        .defer("payload", "context", "reasoning", "alternatives", "run", "outcome__payload")
+        .annotate(gate_state=Subquery(gate_state))
     )
-    gates = dict(Ticket.objects.gates().filter(decision__in=found).values_list("decision_id", "state"))
     reviewers: dict[UUID, list[str]] = {}
     for verdict in (
         Verdict.objects.standing()
@@ -268,7 +269,7 @@ def log_rows(decisions: QuerySet[Decision]) -> Sequence[LogRow]:
     return [
         _log_row(
             decision,
-            gate=gates.get(decision.id),
+            gate=vars(decision)["gate_state"],
             decided_by=tuple(reviewers.get(decision.id, ())),
             title=titles.get((decision.workflow_id, decision.action), decision.action),
         )

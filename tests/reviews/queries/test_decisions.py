@@ -96,7 +96,7 @@ def test_a_row_of_the_log_says_who_decided_what(each_status):
 def test_pages_of_the_log_follow_each_other(each_status, monkeypatch, django_assert_num_queries):
     monkeypatch.setattr(module, "PAGE", 3)
     newest_first = sorted((decision.pk for decision in each_status.values()), reverse=True)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(3):
         first = log_page()
     seen = [row.decision_id for row in first.rows]
     after = first.next_after
