@@ -39,7 +39,7 @@ class Reviewer:
         answer, milliseconds = self.client.ask(
             request(method, path, body=body, Cookie=cookies, Origin="http://localhost", **headers)
         )
-        for name, value in re.findall(rb"(?im)^set-cookie: ([^=]+)=([^;\r]*)", answer.head):
+        for name, value in re.findall(rb"(?im)^set-cookie: *([^=]+)=([^;\r]*)", answer.head):
             self.cookies[name.decode()] = value.decode()
         return answer, milliseconds
 

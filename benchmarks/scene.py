@@ -73,7 +73,8 @@ def set_up() -> str:
     admin = User.objects.create_user("ada", is_staff=True, is_superuser=True)
     admin.groups.add(admins)
     reviewer = User.objects.create_user("ana", email="ana@example.org", password=PASSWORD)
-    reviewer.groups.add(review)
+    # She leads as well, so that one log-in opens the log and the insights.
+    reviewer.groups.add(review, Group.objects.get_or_create(name="Leads")[0])
     draft = create_draft(workflow, author=admin, now=now)
     Threshold.objects.create(
         version=draft,
@@ -128,7 +129,7 @@ WITH sample AS (
 ), decisions AS (
     INSERT INTO reviews_decision
     SELECT (jsonb_populate_record(s.d, jsonb_build_object(
-        'id', m.id, 'external_id', 'more-' || m.id, 'subject_id', 'c-' || m.n % 5000, 'idempotency_key', NULL,
+        'id', m.id, 'external_id', 'more-' || m.id, 'subject_id', 'c-' || m.n %% 5000, 'idempotency_key', NULL,
         'payload_sha256', encode(sha256(m.id::text::bytea), 'hex'),
         'received_at', now() - m.n * interval '1 second'))).*
       FROM sample s, more m
@@ -137,7 +138,7 @@ WITH sample AS (
     INSERT INTO reviews_ticket
     SELECT (jsonb_populate_record(s.t, jsonb_build_object(
         'id', m.ticket, 'decision_id', m.id, 'created_at', now() - m.n * interval '1 second',
-        'priority', CASE WHEN m.n % 10 = 0 THEN 1 ELSE 2 END))).*
+        'priority', CASE WHEN m.n %% 10 = 0 THEN 1 ELSE 2 END))).*
       FROM sample s, more m
     RETURNING id
 )

@@ -26,6 +26,8 @@ MAX_LINES: Final = 50_000
 """Of one batch."""
 CHUNK: Final = 1_000
 """Lines that one transaction takes in."""
+WORKERS_AT_ONE: Final = 2
+"""That a long intake is rung for."""
 RING_AGAIN_AFTER: Final = timedelta(seconds=5)
 
 
@@ -97,7 +99,9 @@ def _receive(
         with transaction.atomic(durable=True):
             intake.save(force_insert=True)
             _keep_lines(intake, lines)
-            ring("reviews.tasks.ingest_intake", str(intake.pk))
+            # While one worker reads and judges its lines, the database can take in those of another.
+            for _ in range(min(WORKERS_AT_ONE, 1 + len(lines) // CHUNK)):
+                ring("reviews.tasks.ingest_intake", str(intake.pk))
     except IntegrityError:
         standing = Intake.objects.get(client=client, idempotency_key=key)
         if (standing.kind, standing.fingerprint) != (kind, fingerprint):
