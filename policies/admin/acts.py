@@ -153,7 +153,8 @@ class VersionActs(admin.ModelAdmin):
                 status = REFUSED.get(type(error), 409)
             else:
                 self.log_change(request, version, f"{verb}: {form.cleaned_data['reason']}")
-                messages.success(request, f"Version {done.number} of {version.workflow.title} is {_state(done)}.")
+                said = f"Version {done.number} of {version.workflow.title} is {_state(done)}."
+                messages.success(request, said, extra_tags="go")
                 return redirect("policy", version.workflow.key)
         return TemplateResponse(
             request,

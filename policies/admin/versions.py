@@ -44,7 +44,8 @@ class PolicyVersionAdmin(EditedByAdmins, VersionActs):
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PolicyVersion]:
         found: QuerySet[PolicyVersion] = super().get_queryset(request)
-        if request.method == "POST" and request.resolver_match and "change" in str(request.resolver_match.url_name):
+        match = request.resolver_match
+        if request.method == "POST" and match is not None and str(match.url_name).endswith("_change"):
             # Held until the rows are saved, so that nobody publishes in between.
             return found.select_for_update(of=("self",))
         return found.select_related("workflow", "base", "author", "publisher")

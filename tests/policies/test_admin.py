@@ -68,6 +68,13 @@ def test_each_list_opens_within_its_budget(model, django_assert_max_num_queries)
     assert response.status_code == 200
 
 
+def test_a_list_has_no_actions_to_send():
+    first_version()
+    response = as_(ada).post(reverse(f"{VERSIONS}_changelist"), {"action": "delete_selected", "_selected_action": "1"})
+    assert response.status_code in {200, 302}
+    assert PolicyVersion.objects.count() == 1
+
+
 def test_an_admin_who_is_no_superuser_edits_and_others_do_not():
     live = first_version()
     assert as_(bob).get(page_of(live)).status_code == 200
