@@ -1,5 +1,6 @@
 """What people send to break a parser: never a 5xx, and every refusal a problem that says what is wrong."""
 
+from itertools import islice
 from typing import Any
 
 import pytest
@@ -41,7 +42,9 @@ def test_a_reviewers_answer_is_refused_and_breaks_nothing(agents_client, name):
     reviewer = Caller(user=ana())
     reviewer.post(f"tickets/{ticket.id}/claim")
 
-    found = {told(reviewer.post(f"tickets/{ticket.id}/verdict", raw, If_Match='"2"')) for raw in CORPUS[name]()}
+    # One parser reads both; every third body shows that it is asked here too.
+    some = islice(CORPUS[name](), 0, None, 3)
+    found = {told(reviewer.post(f"tickets/{ticket.id}/verdict", raw, If_Match='"2"')) for raw in some}
 
     assert found <= {400, 413, 422}
 
