@@ -17,6 +17,8 @@ STOP_EVERYTHING: Final = (7001, 0)
 STOP_WORKFLOW: Final = 7002
 """The first half of a workflow's advisory lock; its id is the other."""
 
+LONGEST_WAIT_SECONDS: Final = 60
+
 
 class AlreadySo(PolicyRefused):
     """It is paused, or running, already (409)."""
@@ -29,7 +31,10 @@ def take_stop_lock_exclusive(workflow_id: int | None) -> None:
     """
     first, second = STOP_EVERYTHING if workflow_id is None else (STOP_WORKFLOW, workflow_id)
     with connection.cursor() as cursor:
+        # A stop must not fail because a batch is on its way: it waits longer than a page's statement may.
+        cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST_WAIT_SECONDS}s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [first, second])
+        cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
 
 
 def pause(workflow: Workflow | None, *, actor: User, reason: str, now: datetime) -> PolicyChange:

@@ -83,3 +83,25 @@ def test_a_stop_waits_out_what_is_being_submitted(whole, lock):
         order.append("submitted")
     thread.join()
     assert order == ["submitted", "stopped"]
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_stop_waits_longer_than_a_page_s_statement_may():
+    workflow, lead = support(), omar()
+    outcome: list[str] = []
+
+    def stops() -> None:
+        with connection.cursor() as cursor:
+            cursor.execute("SET statement_timeout = '100ms'")
+        services.pause(workflow, actor=lead, reason="Stop.", now=NOW)
+        outcome.append("stopped")
+        connection.close()
+
+    with transaction.atomic():
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(7002, %s)", [workflow.pk])
+        thread = threading.Thread(target=stops)
+        thread.start()
+        thread.join(timeout=0.5)
+    thread.join()
+    assert outcome == ["stopped"]
