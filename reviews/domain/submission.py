@@ -145,9 +145,9 @@ class _Faults:
             return value
         if value is None:
             if required:
-                self.add(f"{place}/{name}", f"{name} is required, as a string of 1 to {longest} characters.")
+                self.add(f"{place}/{name}", f"{name} is required, as a string of 1 to {longest:,} characters.")
         elif not isinstance(value, str):
-            self.add(f"{place}/{name}", f"{name} must be a string of {int(required)} to {longest} characters.")
+            self.add(f"{place}/{name}", f"{name} must be a string of {int(required)} to {longest:,} characters.")
         else:
             self.add(
                 f"{place}/{name}",
@@ -180,7 +180,7 @@ class _Faults:
 
 def _read_subject(parsed: Mapping[str, Any], faults: _Faults) -> Mapping[str, Any]:
     subject = faults.mapping(parsed, "subject")
-    if not subject and parsed.get("subject") is None:
+    if subject is _NOTHING:
         return _NOTHING
     if not subject.keys() <= _SUBJECT_FIELDS:
         faults.unknown_fields(subject, _SUBJECT_FIELDS, "/subject")
