@@ -24,6 +24,7 @@ from psycopg import sql
 from config import embedded
 
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
+GIVEN = "COUNTERSIGN_TESTS_GIVEN"  # which servers somebody else started
 RUNNING = pytest.StashKey[list[subprocess.Popen[bytes]]]()
 # Shared by the tests and the subprocesses that they start; nothing of the developer's own var/ is read.
 ENVIRONMENT = {
@@ -37,19 +38,26 @@ ENVIRONMENT = {
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Comes before pytest-django's own, which takes up a Django that is set up; xdist's workers inherit the servers."""
+    """Comes before pytest-django's own, which takes up a Django that is set up.
+
+    Each of xdist's workers has servers of its own: what may be read of the log depends on the oldest transaction of a
+    whole PostgreSQL server, and so on what another worker's test is doing.
+    """
     if "PYTEST_XDIST_WORKER" not in os.environ:
-        _start_servers(config)
+        os.environ[GIVEN] = " ".join(name for name in SERVERS if os.environ.get(name))
+    _start_servers(config, given=os.environ[GIVEN].split())
     django.setup()
+    if getattr(config.option, "numprocesses", None):
+        # pytest-django reads the settings early where they are named: a worker's would be of these servers.
+        os.environ.pop("DJANGO_SETTINGS_MODULE")
     # A password that nobody guards need not take a fifth of a second to set.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Fixtures that need models, which a conftest further down would import too early.
     config.pluginmanager.import_plugin("tests.reviews.api.world")
 
 
-def _start_servers(config: pytest.Config) -> None:
+def _start_servers(config: pytest.Config, *, given: list[str]) -> None:
     os.environ.update(ENVIRONMENT)
-    given = [name for name in SERVERS if os.environ.get(name)]
     if ("DATABASE_URL" in given) != ("DATABASE_OWNER_URL" in given):
         raise pytest.UsageError("Set both DATABASE_URL and DATABASE_OWNER_URL, or neither.")
     directory = Path(tempfile.mkdtemp(prefix="cs-tests-"))
@@ -60,8 +68,7 @@ def _start_servers(config: pytest.Config) -> None:
         running.append(embedded.start_postgres(planned, settings=embedded.QUICK_NOT_SAFE))
     if "REDIS_URL" not in given:
         running.append(embedded.start_redis(planned))
-    for name in SERVERS:
-        os.environ.setdefault(name, planned.variables[name])
+    os.environ.update({name: planned.variables[name] for name in SERVERS if name not in given})
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
