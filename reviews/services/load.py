@@ -161,13 +161,8 @@ def _answer(composed: Composed) -> dict[str, Any]:
 
 # --- The rows ---------------------------------------------------------------------------------------------------------
 
-_DECISION: Final = (
-    *("id", "external_id", "fingerprint", "action", "subject_type", "subject_id", "subject_label", "subject_url"),
-    *("payload", "payload_sha256", "amount", "currency", "confidence", "alternatives", "reasoning", "context"),
-    *("model_name", "model_version", "prompt_digest", "requested_by", "run", "deadline", "salt", "threshold", "facts"),
-    *("route", "reasons", "flagged", "flag_probability"),
-)
-"""Columns that compose.py names as the table does."""
+# The first fields of Composed are columns of the decision, by the same names.
+_DECISION: Final = Composed._fields[: Composed._fields.index("flag_probability") + 1]
 _DECISION_REST: Final = ("client_id", "workflow_id", "requester_id", "policy_version_id", "internal", "received_at")
 _TICKET: Final = (
     *("id", "decision_id", "kind", "state", "resting_state", "workflow_id", "group_id", "priority", "created_at"),
@@ -207,7 +202,7 @@ def _write(rows: Sequence[_Row], *, truth: _Truth, client: Client, now: datetime
 def _decision(row: _Row, *, client: Client, now: datetime) -> tuple[Any, ...]:
     composed, judged = row.composed, row.judged
     return (
-        *(getattr(composed, name) for name in _DECISION),
+        *composed[: len(_DECISION)],
         client.pk,
         row.workflow.pk,
         judged.requester.user_id,
