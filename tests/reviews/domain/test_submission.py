@@ -178,7 +178,7 @@ def test_neither_order_nor_blanks_nor_the_writing_of_a_number_make_another_reque
         {"alternatives": [{"action": "trace", "confidence": 0.0682710001}]},
         {"reasoning": "They ask. "},
         {"run": {"id": "r", "call_id": "c", "state": {"step": 3}}},
-        {"subject": {**WHOLE["subject"], "label": "Customer 78"}},
+        {"subject": {"type": "customer", "id": "c-78"}},
     ],
 )
 def test_any_other_value_makes_another_request(change):
