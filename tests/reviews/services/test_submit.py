@@ -343,6 +343,17 @@ def test_a_requester_that_nobody_knows_needs_two_verdicts_where_separation_is_wa
     assert gate_of(submit_one(client=upstream, requested_by=ben().email)).verdicts_needed == 1
 
 
+@pytest.mark.parametrize(
+    "amount", [None, "", "NaN", "Infinity", "1e999999", "-1", " 1", "9" * 400, 0, 9007199254740991, 1e-7, True, [], {}]
+)
+@pytest.mark.parametrize("currency", [None, "EUR", "E" * 400, 7])
+def test_whatever_stands_in_the_place_of_an_amount_a_decision_comes_of_it(upstream, amount, currency):
+    make_live_policy(largest_amount=Decimal(100), daily_amount=Decimal(1000), currency="EUR")
+    decision = submit_one(client=upstream, confidence=0.95, payload={"amount": amount, "currency": currency})
+    known = currency == "EUR" and amount in (0, 1e-7)
+    assert decision.route == ("auto" if known else "review")
+
+
 # --- Replaying -------------------------------------------------------------------------------------------------------
 
 
@@ -429,6 +440,13 @@ def test_a_budget_of_money_counts_money_and_one_of_a_subject_counts_the_subject(
         assert refund("20.00", subject).route == "auto"
     assert refund("1.00", "f").facts["budget_spent"] == ["day"]
     assert sorted(BudgetUse.objects.filter(count__gt=0).values_list("amount", flat=True)) == [20, 20, 20, 20, 20, 100]
+
+
+def test_a_budget_is_kept_for_the_longest_subject_as_well(upstream):
+    make_live_policy(subject_daily_count=1)
+    subject = {"type": '"' * 80, "id": "\u20ac" * 255}
+    decisions = [submit_one(client=upstream, confidence=0.95, subject=subject) for _ in range(2)]
+    assert [decision.route for decision in decisions] == ["auto", "review"]
 
 
 def test_the_same_request_again_takes_no_budget(upstream):
