@@ -170,7 +170,7 @@ def test_enter_and_space_act_on_the_focused_control_only(page, desk):
     desk.start()
     page.get_by_role("button", name="Skip").focus()
     press(page, "Space")
-    expect(page.get_by_text("Skipped")).to_be_visible()
+    expect(page.locator("p.line").get_by_text("Skipped")).to_be_visible()
     assert not Verdict.objects.exists()
 
 
@@ -240,7 +240,7 @@ def test_escalate_and_skip(page, desk):
     press(page, "x")
     on_ticket(page, not_at=here)
     press(page, "s")
-    expect(page.get_by_text("Skipped")).to_be_visible()
+    expect(page.locator("p.line").get_by_text("Skipped")).to_be_visible()
     first.refresh_from_db()
     second.refresh_from_db()
     assert first.group == first.workflow.escalation_group
