@@ -98,9 +98,8 @@ class Command(BaseCommand):
         host, port = options["host"], options["port"]
         environment = child_environment(planned, host=host, port=port)
         slow = {**environment, "DATABASE_STATEMENT_TIMEOUT_MS": "60000"}
-        web = {**environment, "DATABASE_POOL_SIZE": environment.get("DATABASE_POOL_SIZE", str(settings.WEB_THREADS))}
         known = get_commands()
-        supervisor.add(self.child("web", web_command(host, port), planned, web))
+        supervisor.add(self.child("web", web_command(host, port), planned, environment))
         supervisor.add(self.child("worker", worker_command(), planned, slow))
         if "sweep" in known:
             supervisor.add(self.child("sweeper", manage("sweep"), planned, slow))
