@@ -73,7 +73,8 @@ def limit_script(database: str) -> str:
             ),
         )
     decision |= {"id": "gen_random_uuid()", "external_id": "'pgbench-' || gen_random_uuid()", "received_at": "now()"}
-    ticket |= {"id": "gen_random_uuid()", "decision_id": "decision.id", "created_at": "now()", "due_at": "now()"}
+    ticket |= {"id": "gen_random_uuid()", "decision_id": "decision.id", "created_at": "now()"}
+    ticket["due_at"] = "now() + interval '30 days'"  # not before, or the sweeper would escalate them meanwhile
     return (
         f"WITH decision AS (INSERT INTO reviews_decision ({', '.join(decision)}) "
         f"VALUES ({', '.join(decision.values())}) RETURNING id) "
