@@ -30,7 +30,7 @@ CREATE TYPE submit_answer AS (
     requester_id integer,
     requester_matched boolean,
     spent text[],               -- spent: the budgets that could not be taken
-    group_name text,            -- written: whom the ticket went to, and until when
+    group_name text,            -- written: whom the ticket, if there is one, went to, and until when
     due_at timestamptz,
     deliveries integer          -- written: messages put into the outbox
 );
@@ -63,6 +63,7 @@ DECLARE
     may_submit boolean;
     is_theirs boolean;
     is_internal boolean;
+    is_told boolean;
     group_of_ticket integer;
     last_event bigint;
     budget record;
@@ -77,19 +78,22 @@ BEGIN
                        AND k.revoked_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > p_now))),
            EXISTS (SELECT FROM reviews_client_workflows cw WHERE cw.client_id = c.id AND cw.workflow_id = w.id),
            c.internal,
+           NOT c.internal AND EXISTS (SELECT FROM reviews_endpoint e WHERE e.client_id = c.id AND e.active),
            CASE WHEN (SELECT s.paused FROM policies_switch s WHERE s.id = 1) IS NOT FALSE THEN 'everything'
                 WHEN w.paused THEN 'workflow' ELSE '' END,
            (SELECT h.beat_at FROM reviews_heartbeat h WHERE h.name = 'evidence:' || w.key),
            live.id, live.versions,
            (SELECT v.id FROM policies_policyversion v WHERE v.workflow_id = w.id AND v.status = 'shadow'),
-           -- A gate goes to the group that a rule names, where there is such a group.
-           COALESCE((SELECT g.id FROM auth_group g WHERE p_group <> '' AND g.name = p_group), w.review_group_id),
+           g.id, g.name,
            p_now + CASE p_ticket_kind WHEN 'gate' THEN make_interval(mins => w.sla_minutes)
                                       ELSE make_interval(hours => w.audit_sla_hours) END
-      INTO may_submit, is_theirs, is_internal, answer.paused, answer.evidence_at, answer.version_id,
-           answer.live_versions, answer.shadow_id, group_of_ticket, answer.due_at
+      INTO may_submit, is_theirs, is_internal, is_told, answer.paused, answer.evidence_at, answer.version_id,
+           answer.live_versions, answer.shadow_id, group_of_ticket, answer.group_name, answer.due_at
       FROM policies_workflow w
       JOIN reviews_client c ON c.id = p_client
+      -- A ticket goes to the group that a rule names, where there is such a group.
+      JOIN auth_group g ON g.id = COALESCE(
+          (SELECT named.id FROM auth_group named WHERE p_group <> '' AND named.name = p_group), w.review_group_id)
      CROSS JOIN LATERAL (SELECT min(v.id) AS id, count(*)::integer AS versions FROM policies_policyversion v
                           WHERE v.workflow_id = w.id AND v.status = 'live') live
      WHERE w.id = p_workflow;
@@ -188,7 +192,6 @@ BEGIN
         VALUES (
             p_ticket, p_id, p_ticket_kind, 'open', 'open', p_workflow, group_of_ticket, p_priority, p_now,
             answer.due_at, p_deadline, 0, 1, p_verdicts_needed, p_deliberate_acts, false, answer.requester_id, 0, 1);
-        SELECT g.name INTO answer.group_name FROM auth_group g WHERE g.id = group_of_ticket;
     END IF;
     INSERT INTO reviews_event (kind, at, client_id, workflow_id, decision_id, ticket_id, body)
     VALUES ('decision.submitted', p_now, p_client, p_workflow, p_id,
@@ -210,7 +213,7 @@ BEGIN
         VALUES (p_id, p_shadow, p_shadow_route, p_shadow_reasons);
     END IF;
 
-    IF NOT is_internal THEN
+    IF is_told THEN
         -- Only now is the event's number known, which orders the messages of one decision.
         INSERT INTO reviews_delivery (id, endpoint_id, event_id, decision_id, type, body, state, attempts_made,
                                       next_attempt_at, created_at)
