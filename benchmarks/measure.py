@@ -20,16 +20,19 @@ def main() -> None:
     arguments = read_arguments()
     directory = settings.VAR_DIR.parent
     figures: dict[str, float] = {}
-    with stage(settings.VAR_DIR) as on:
-        key = scene.set_up()
-        figures["memory_idle_mib"] = memory_mib(on.supervisor)
-        submitting.warm_up(on, key=key)
-        for part in arguments.only:
-            say(f"{part} …")
-            figures |= PARTS[part](on, key, arguments)
-    print(table(figures))
-    write(figures, directory / "bench.json")
-    print(f"\nThese figures are in {directory / 'bench.json'}; benchmarks/README.md says how to read them.")
+    try:
+        with stage(settings.VAR_DIR) as on:
+            key = scene.set_up()
+            figures["memory_idle_mib"] = memory_mib(on.supervisor)
+            submitting.warm_up(on, key=key)
+            for part in arguments.only:
+                say(f"{part} …")
+                figures |= PARTS[part](on, key, arguments)
+    finally:
+        # A part that fails doesn't take with it what was measured before.
+        print(table(figures))
+        write(figures, directory / "bench.json")
+        print(f"\nThese figures are in {directory / 'bench.json'}; benchmarks/README.md says how to read them.")
 
 
 def read_arguments() -> argparse.Namespace:
@@ -94,6 +97,7 @@ def review(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, floa
     few = reviewing.decide(reviewer, number=number)
     say(f"filling the queue to {arguments.tickets:,} …")
     scene.fill_queue(database, owner, open_tickets=arguments.tickets)
+    reviewer.reconnect(on)  # The server has closed a connection on which nothing came for so long.
     many = reviewing.decide(reviewer, number=number)
     figures = {
         "next_p50_ms": statistics.median(many.next),

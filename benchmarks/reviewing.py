@@ -21,6 +21,10 @@ class Reviewer:
     client: Client
     cookies: dict[str, str] = field(default_factory=dict)
 
+    def reconnect(self, stage: Stage) -> None:
+        self.client.close()
+        self.client = Client(stage.port)
+
     def get(self, path: str, **headers: str) -> tuple[Answer, float]:
         return self._ask("GET", path, b"", **headers)
 
