@@ -105,11 +105,20 @@ def fill_queue(database: str, owner: str, *, open_tickets: int) -> None:
 
 
 def close_queue(database: str, *, leaving: int) -> None:
-    """Take all but some of the open tickets out of the queue, as if upstream had cancelled them."""
+    """Take all but some of the open tickets out of the queue, with their outcomes, as when upstream cancels."""
     with psycopg.connect(database, autocommit=True) as connection:
         connection.execute(
-            "UPDATE reviews_ticket SET state = 'withdrawn', settled_at = now() WHERE kind = 'gate' AND state = 'open' "
-            "AND id NOT IN (SELECT id FROM reviews_ticket WHERE kind = 'gate' AND state = 'open' ORDER BY id LIMIT %s)",
+            """
+            WITH withdrawn AS (
+                UPDATE reviews_ticket SET state = 'withdrawn', settled_at = now()
+                 WHERE kind = 'gate' AND state = 'open' AND id NOT IN (
+                    SELECT id FROM reviews_ticket WHERE kind = 'gate' AND state = 'open' ORDER BY id LIMIT %s)
+                RETURNING decision_id
+            )
+            INSERT INTO reviews_outcome (decision_id, kind, method, action, payload, payload_sha256, settled_at)
+            SELECT d.id, 'cancelled', 'system', d.action, d.payload, d.payload_sha256, now()
+              FROM withdrawn JOIN reviews_decision d ON d.id = withdrawn.decision_id
+            """,
             [leaving],
         )
 
