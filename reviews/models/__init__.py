@@ -1,18 +1,20 @@
 """Decisions, tickets, verdicts and outcomes, in rows."""
 
-from reviews.models.client import Client, ClientKey
+from reviews.models.client import Allowance, Client, ClientKey
 from reviews.models.decision import BudgetUse, Decision, ShadowAssessment, new_id
-from reviews.models.delivery import Attempt, Delivery, Endpoint
+from reviews.models.delivery import Attempt, Channel, Delivery, Endpoint, Receiver
 from reviews.models.desk import Heartbeat, ReviewerProfile, SavedFilter
 from reviews.models.event import Checkpoint, Event, Leaf
 from reviews.models.intake import Intake, IntakeLine
-from reviews.models.outcome import Execution, Outcome, Redemption, Truth
+from reviews.models.outcome import Execution, Outcome, Permit, Redemption, Truth
 from reviews.models.ticket import Question, Skip, Ticket
 from reviews.models.verdict import Verdict
 
 __all__ = [
+    "Allowance",
     "Attempt",
     "BudgetUse",
+    "Channel",
     "Checkpoint",
     "Client",
     "ClientKey",
@@ -26,7 +28,9 @@ __all__ = [
     "IntakeLine",
     "Leaf",
     "Outcome",
+    "Permit",
     "Question",
+    "Receiver",
     "Redemption",
     "ReviewerProfile",
     "SavedFilter",

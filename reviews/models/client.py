@@ -53,3 +53,12 @@ class ClientKey(models.Model):
 
     def __str__(self) -> str:
         return f"{self.client} cs_{self.prefix}_…"
+
+
+class Allowance(models.Model):
+    """What a key may still ask, as of a moment: a bucket that all web processes take from."""
+
+    key = models.OneToOneField(ClientKey, models.CASCADE, primary_key=True, related_name="allowance")
+    left = models.FloatField()  # requests
+    taken = models.FloatField()  # at the last look, by whoever looked
+    at = models.DateTimeField()

@@ -3,11 +3,11 @@
 from typing import ClassVar
 
 from django.db import models
-from django.db.models import Q
+from django.db.models import F, Q
 
 from reviews.domain.vocabulary import OutcomeKind, OutcomeMethod
 from reviews.models.client import Client
-from reviews.models.decision import Decision
+from reviews.models.decision import Decision, new_id
 from reviews.models.verdict import Verdict
 
 
@@ -52,12 +52,31 @@ class Outcome(models.Model):
         return f"{self.kind} by {self.method}"
 
 
+class Permit(models.Model):
+    """That an outcome was signed for an executor. Never changed; the signature itself is not kept."""
+
+    jti = models.UUIDField(primary_key=True, default=new_id)
+    outcome = models.ForeignKey(Outcome, models.PROTECT, related_name="permits")
+    audience = models.ForeignKey(Client, models.PROTECT, related_name="permits")
+    must_redeem = models.BooleanField()  # what it lets run is not plainly reversible
+    key_id = models.CharField(max_length=64)
+    issued_at = models.DateTimeField()
+    expires_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(condition=Q(expires_at__gt=F("issued_at")), name="a_permit_ends_after_its_start"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.outcome} for {self.audience}"
+
+
 class Redemption(models.Model):
     """That a permit was used: once per decision. Never changed."""
 
     decision = models.OneToOneField(Decision, models.PROTECT, primary_key=True, related_name="redemption")
-    jti = models.UUIDField(unique=True)
-    client = models.ForeignKey(Client, models.PROTECT, related_name="redemptions")
+    permit = models.OneToOneField(Permit, models.PROTECT, related_name="redemption")
     redeemed_at = models.DateTimeField()
 
 

@@ -8,7 +8,7 @@ from django.db import transaction
 from django.db.models import Q
 
 from reviews.domain.vocabulary import MAY_RUN, EventKind
-from reviews.models import Client, Decision, Execution, Outcome, Redemption, Truth
+from reviews.models import Client, Decision, Execution, Outcome, Permit, Truth
 from reviews.services.ask import UnknownDecision
 from reviews.services.record import record
 
@@ -32,7 +32,7 @@ class TruthStands(Exception):
 
 
 def report_execution(decision_id: UUID, *, client: Client, status: str, detail: str, now: datetime) -> Execution:
-    """Keep what came of an action, as who submitted it or who redeemed its permit tells. The same again is kept once.
+    """Keep what came of an action, as who submitted it or a permit's audience tells. The same again is kept once.
 
     Raises UnknownDecision, or NothingMayRun.
     """
@@ -100,8 +100,8 @@ def _reported_on(which: UUID | tuple[str, str], client: Client) -> Decision:
 
 
 def _may_report(decision: Decision, client: Client) -> bool:
-    """Who submitted it, or the executor that redeemed its permit."""
-    return decision.client_id == client.pk or Redemption.objects.filter(decision=decision, client=client).exists()
+    """Who submitted it, or an executor that a permit of it names."""
+    return decision.client_id == client.pk or Permit.objects.filter(outcome=decision.pk, audience=client).exists()
 
 
 def _about(decision: Decision, *, by: Client) -> dict[str, Any]:

@@ -5,7 +5,6 @@ from contextlib import contextmanager
 from datetime import timedelta
 from decimal import Decimal
 from typing import Any
-from uuid import uuid4
 
 import pytest
 from django.db import DatabaseError, IntegrityError, ProgrammingError, connection, models, transaction
@@ -21,6 +20,7 @@ from reviews.models import (
     Execution,
     Leaf,
     Outcome,
+    Permit,
     Redemption,
     ShadowAssessment,
     Ticket,
@@ -280,15 +280,57 @@ def test_an_approval_by_neither_policy_nor_person(verdict, kind, method, with_ve
         )
 
 
-def test_a_second_redemption(outcome):
-    redemption = Redemption.objects.create(
-        decision_id=outcome.decision_id, jti=uuid4(), client=outcome.decision.client, redeemed_at=NOW
+@pytest.fixture
+def permit(outcome) -> Permit:
+    executor = Client.objects.create(name="Executor")
+    return Permit.objects.create(
+        outcome=outcome,
+        audience=executor,
+        must_redeem=False,
+        key_id="k",
+        issued_at=outcome.settled_at,
+        expires_at=outcome.settled_at + timedelta(seconds=120),
     )
-    with refused(by="reviews_redemption_pkey"):
-        saved(copy_of(redemption, decision_id=outcome.decision_id, jti=uuid4()))
-    other = submit_one()
-    with refused(by="reviews_redemption_jti_key"):
-        saved(copy_of(redemption, decision_id=other.pk))
+
+
+def redeemed(permit: Permit) -> Redemption:
+    return Redemption.objects.create(
+        decision_id=permit.outcome_id, permit=permit, redeemed_at=permit.issued_at + timedelta(seconds=1)
+    )
+
+
+def test_a_second_redemption_of_a_decision_by_the_same_permit_or_another(permit):
+    another = saved(copy_of(permit))
+    redemption = redeemed(permit)
+    for permit_id in (permit.pk, another.pk):
+        with refused(by="reviews_redemption_pkey"):
+            saved(copy_of(redemption, decision_id=permit.outcome_id, permit_id=permit_id))
+
+
+def test_a_redemption_of_another_decisions_permit_or_of_one_that_is_over(permit):
+    another = submit_one()
+    with refused(by="a redemption is of a permit of that decision, before it ends"):
+        Redemption.objects.create(decision=another, permit=permit, redeemed_at=permit.issued_at)
+    with refused(by="a redemption is of a permit of that decision, before it ends"):
+        Redemption.objects.create(decision_id=permit.outcome_id, permit=permit, redeemed_at=permit.expires_at)
+
+
+def test_a_permit_that_ends_before_it_starts(permit):
+    with refused(by="a_permit_ends_after_its_start"):
+        saved(copy_of(permit, expires_at=permit.issued_at))
+
+
+def test_a_permit_after_the_redemption_and_one_for_what_may_not_run(permit):
+    redeemed(permit)
+    waiting = submit_one()
+    with refused(by="a permit is for what may run and has not been redeemed"):
+        saved(copy_of(permit))
+    rejected = submit_one()
+    decide(gate_of(rejected), ana(), "reject")
+    settle_due(now=later(minutes=1))
+    for decision in (rejected, waiting):
+        with refused(by="a permit is for what may run and has not been redeemed"):
+            saved(copy_of(permit, outcome_id=decision.pk))
 
 
 # --- Policies --------------------------------------------------------------------------------------------------------
@@ -354,6 +396,7 @@ WRITTEN_ONCE = {
     Decision: "reasoning",
     Verdict: "note",
     Outcome: "action",
+    Permit: "key_id",
     Redemption: "redeemed_at",
     Execution: "detail",
     Truth: "right_action",

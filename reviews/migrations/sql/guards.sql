@@ -69,16 +69,44 @@ END $$;
 CREATE TRIGGER never_by_the_requester BEFORE INSERT ON reviews_verdict
     FOR EACH ROW EXECUTE FUNCTION refuse_requester();
 
+-- A permit is for what may run and has not been redeemed.
+CREATE FUNCTION refuse_permit() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM reviews_outcome o WHERE o.decision_id = NEW.outcome_id
+                      AND o.kind IN ('approved', 'edited', 'overridden'))
+       OR EXISTS (SELECT FROM reviews_redemption r WHERE r.decision_id = NEW.outcome_id)
+    THEN
+        RAISE EXCEPTION 'a permit is for what may run and has not been redeemed'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER only_for_what_may_run BEFORE INSERT ON reviews_permit
+    FOR EACH ROW EXECUTE FUNCTION refuse_permit();
+
+CREATE FUNCTION refuse_redemption() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF NOT EXISTS (SELECT FROM reviews_permit p WHERE p.jti = NEW.permit_id AND p.outcome_id = NEW.decision_id
+                      AND NEW.redeemed_at < p.expires_at)
+    THEN
+        RAISE EXCEPTION 'a redemption is of a permit of that decision, before it ends'
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER only_of_a_permit_that_holds BEFORE INSERT ON reviews_redemption
+    FOR EACH ROW EXECUTE FUNCTION refuse_redemption();
+
 DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['redemption', 'execution', 'truth', 'shadowassessment', 'event', 'leaf', 'checkpoint']
+    FOREACH name IN ARRAY ARRAY['permit', 'redemption', 'execution', 'truth', 'shadowassessment', 'event', 'leaf', 'checkpoint']
     LOOP
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON %I
                         FOR EACH ROW EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
     END LOOP;
-    FOREACH name IN ARRAY ARRAY['decision', 'verdict', 'outcome', 'redemption', 'execution', 'truth',
+    FOREACH name IN ARRAY ARRAY['decision', 'verdict', 'outcome', 'permit', 'redemption', 'execution', 'truth',
                                 'shadowassessment', 'event', 'leaf', 'checkpoint']
     LOOP
         EXECUTE format('CREATE TRIGGER never_emptied BEFORE TRUNCATE ON %I

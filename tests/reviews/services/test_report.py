@@ -2,7 +2,7 @@
 
 import pytest
 
-from reviews.models import Event, Execution, Redemption, Truth, new_id
+from reviews.models import Event, Execution, Permit, Truth, new_id
 from reviews.services.report import NothingMayRun, TruthStands, UnknownDecision, report_execution, report_truth
 from reviews.services.settle import settle_due
 from tests.factories import NOW, ana, gate_of, later, make_client, make_live_policy, submit_one
@@ -30,11 +30,18 @@ def test_what_came_of_it_is_kept_once_for_each_report(approved):
     assert not any("closed" in event.body for event in events)
 
 
-def test_the_executor_that_redeemed_the_permit_may_report_and_no_other(approved):
+def test_the_executor_that_a_permit_names_may_report_and_no_other(approved):
     executor, _ = make_client("Executor")
     with pytest.raises(UnknownDecision):
         tell(approved, client=executor)
-    Redemption.objects.create(decision=approved, jti=new_id(), client=executor, redeemed_at=NOW)
+    Permit.objects.create(
+        outcome=approved.outcome,
+        audience=executor,
+        must_redeem=False,
+        key_id="k",
+        issued_at=NOW,
+        expires_at=later(minutes=2),
+    )
     assert tell(approved, client=executor).client == executor
 
 
