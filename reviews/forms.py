@@ -24,7 +24,20 @@ LONGEST_NOTE = 4_000
 LONGEST_ESTIMATE = 80
 
 
-class DeskFilters(forms.Form):
+class FilterForm(forms.Form):
+    """Filters as an address carries them."""
+
+    def set_names(self) -> tuple[str, ...]:
+        """The fields that filter."""
+        self.full_clean()
+        return tuple(name for name in self.fields if self.cleaned_data.get(name))
+
+    def query(self) -> str:
+        """The address's part that keeps these filters."""
+        return urlencode({name: str(self.cleaned_data[name]) for name in self.set_names()})
+
+
+class DeskFilters(FilterForm):
     """What of the queue is shown. What isn't understood filters nothing, so that an old link still opens the desk."""
 
     text = forms.CharField(label="Search", required=False, max_length=200)
@@ -43,7 +56,7 @@ class DeskFilters(forms.Form):
         return QueueFilters(**{name: self.cleaned_data.get(name, "") for name in self.fields})
 
 
-class LogFilterForm(forms.Form):
+class LogFilterForm(FilterForm):
     """What of the log is shown. What isn't understood filters nothing."""
 
     workflow = forms.CharField(required=False, max_length=50)
@@ -66,15 +79,6 @@ class LogFilterForm(forms.Form):
             given[name] = _start_of(self.cleaned_data.get(name))
         return LogFilters(**given)
 
-    def set_names(self) -> tuple[str, ...]:
-        """The fields that filter."""
-        self.full_clean()
-        return tuple(name for name in self.fields if self.cleaned_data.get(name))
-
-    def query(self) -> str:
-        """The address's part that keeps these filters."""
-        return urlencode({name: str(self.cleaned_data[name]) for name in self.set_names()})
-
 
 def _start_of(day: date | None) -> datetime | None:
     return None if day is None else datetime(day.year, day.month, day.day, tzinfo=UTC)
@@ -86,6 +90,12 @@ class PreferencesForm(forms.Form):
     theme = forms.ChoiceField(choices=Theme.choices, widget=forms.RadioSelect)
     shows_sensitive = forms.BooleanField(required=False)
     away = forms.BooleanField(required=False)
+
+
+class SavedFilterForm(forms.Form):
+    """A name for the filter of the desk that is shown."""
+
+    title = forms.CharField(max_length=80, error_messages={"required": "Give the filter a name."})
 
 
 class ClaimForm(forms.Form):

@@ -6,6 +6,8 @@ from reviews.views import log, mine, queue, ticket, trial
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
+    path("filters", queue.save_filter, name="save-filter"),
+    path("filters/<int:filter_id>/delete", queue.delete_filter, name="delete-filter"),
     path("log/", log.log, name="log"),
     path("log/<uuid:decision_id>/", log.decision_story, name="story"),
     path("log.csv", log.log_csv, name="log-csv"),

@@ -3,14 +3,18 @@
 from datetime import datetime
 from hashlib import sha256
 
-from django.http import HttpResponse, HttpResponseNotModified
-from django.shortcuts import render
+from django.contrib import messages
+from django.contrib.auth.models import User
+from django.http import HttpResponse, HttpResponseNotModified, QueryDict
+from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
-from django.views.decorators.http import require_GET
+from django.views.decorators.http import require_GET, require_POST
 
-from reviews.forms import DeskFilters
+from reviews.forms import DeskFilters, SavedFilterForm
 from reviews.queries import QueuePage, queue_for, recent_verdicts
-from reviews.queries.standing import workflows_of
+from reviews.queries.standing import saved_filters_of, workflows_of
+from reviews.services.prefer import FilterRefused, forget_filter, keep_filter
 from reviews.views.gate import PageRequest, signed_in
 
 # How often a desk that nobody touched is drawn anew, since what is due within the hour changes by itself.
@@ -22,26 +26,68 @@ REDRAWN_EVERY_SECONDS = 300
 def desk(request: PageRequest) -> HttpResponse:
     """The queue of whoever looks, by the filters of the URL; its own fragment when it refreshes itself."""
     now = timezone.now()
-    form = DeskFilters(request.GET, workflows=workflows_of(request.user))
+    form = _filters(request.GET, user=request.user)
     queue = queue_for(request.user, filters=form.filters(), now=now, after=request.GET.get("after", ""))
     tag = _tag(queue, query=request.GET.urlencode(), now=now)
     if request.headers.get("If-None-Match") == tag:
         return HttpResponseNotModified(headers={"ETag": tag})
-    template = "reviews/queue.html#queue" if request.htmx.target == "queue" else "reviews/queue.html"
+    answer = _shown(request, queue, form=form, now=now)
+    answer.headers["ETag"] = tag
+    return answer
+
+
+@require_POST
+@signed_in
+def save_filter(request: PageRequest) -> HttpResponse:
+    """Keep what the desk is filtered by under a name."""
+    filters = _filters(QueryDict(request.POST.get("filters", "")), user=request.user)
+    named = SavedFilterForm(request.POST)
+    query = filters.query()
+    try:
+        if not named.is_valid():
+            raise FilterRefused(str(named.errors["title"][0]))
+        kept = keep_filter(request.user, title=named.cleaned_data["title"], query=query)
+    except FilterRefused as refused:
+        messages.error(request, refused.detail, extra_tags="stop")
+        now = timezone.now()
+        queue = queue_for(request.user, filters=filters.filters(), now=now)
+        return _shown(request, queue, form=filters, now=now, status=422)
+    messages.success(request, f"Kept as “{kept.title}”.")
+    return redirect(f"{reverse('desk')}?{query}")
+
+
+@require_POST
+@signed_in
+def delete_filter(request: PageRequest, filter_id: int) -> HttpResponse:
+    """Forget one of one's own filters."""
+    forget_filter(filter_id, user=request.user)
+    messages.success(request, "The filter is deleted.")
+    return redirect("desk")
+
+
+def _filters(given: QueryDict, *, user: User) -> DeskFilters:
+    return DeskFilters(given, workflows=workflows_of(user))
+
+
+def _shown(
+    request: PageRequest, queue: QueuePage, *, form: DeskFilters, now: datetime, status: int = 200
+) -> HttpResponse:
+    """The whole desk, or the queue alone for its refresh."""
+    alone = request.htmx.target == "queue"
     query = request.GET.copy()
     query["after"] = queue.next_after
-    recent = recent_verdicts(request.user, now=now) if template == "reviews/queue.html" else ()
+    recent = () if alone else recent_verdicts(request.user, now=now)
     context = {
         "queue": queue,
         "form": form,
         "now": now,
-        "query": request.GET.urlencode(),
+        "query": request.GET.urlencode() or form.query(),
+        "filters": form.query(),
         "more": query.urlencode(),
+        "saved": () if alone else saved_filters_of(request.user),
         "last": next((each for each in recent if each.undo_until), None),
     }
-    answer = render(request, template, context)
-    answer.headers["ETag"] = tag
-    return answer
+    return render(request, "reviews/queue.html#queue" if alone else "reviews/queue.html", context, status=status)
 
 
 def _tag(queue: QueuePage, *, query: str, now: datetime) -> str:

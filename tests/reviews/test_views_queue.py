@@ -5,8 +5,9 @@ from django.urls import reverse
 from django.utils import timezone
 
 from reviews.domain.vocabulary import TicketKind
-from reviews.models import Ticket
+from reviews.models import SavedFilter, Ticket
 from reviews.services.claim import claim_ticket
+from reviews.services.prefer import keep_filter
 from tests import factories as make
 
 pytestmark = pytest.mark.django_db
@@ -123,3 +124,63 @@ def test_the_page_carries_no_inline_style_or_script(as_ana, policy, now):
 
 def test_the_desk_is_at_the_root():
     assert reverse("desk") == "/"
+
+
+# ---- Saved filters --------------------------------------------------------------------------------------------------
+
+
+def test_a_filter_is_kept_under_a_name_listed_as_a_link_and_deleted_again(as_ana, policy, now):
+    make.submit_one(now=now)
+    kept = as_ana.post("/filters", {"title": "Unsure ones", "filters": "reason=low_confidence&text="}, follow=True)
+    assert kept.redirect_chain == [("/?reason=low_confidence", 302)]
+    page = as_ana.get("/").content.decode()
+    assert '<a href="/?reason=low_confidence">Unsure ones</a>' in page
+    shown = as_ana.get("/?reason=low_confidence").content.decode()
+    assert 'aria-current="page">Unsure ones</a>' in shown
+    saved = SavedFilter.objects.get()
+    assert f'action="/filters/{saved.pk}/delete"' in shown
+    as_ana.post(f"/filters/{saved.pk}/delete")
+    assert "Unsure ones" not in as_ana.get("/").content.decode().replace("The filter is deleted.", "")
+
+
+def test_the_same_name_again_takes_the_new_filter(as_ana, policy):
+    as_ana.post("/filters", {"title": "Mine", "filters": "reason=low_confidence"})
+    as_ana.post("/filters", {"title": "Mine", "filters": "reason=high_value"})
+    assert list(SavedFilter.objects.values_list("title", "query")) == [("Mine", "reason=high_value")]
+
+
+@pytest.mark.parametrize(
+    ("sent", "said"),
+    [
+        ({"title": "", "filters": "reason=low_confidence"}, "Give the filter a name."),
+        ({"title": "All", "filters": ""}, "There is no filter to keep"),
+        ({"title": "Odd", "filters": "reason=nonsense"}, "There is no filter to keep"),
+        ({"title": "x" * 81, "filters": "reason=low_confidence"}, "at most 80 characters"),
+    ],
+)
+def test_a_filter_without_name_or_matter_is_refused_on_the_desk_itself(as_ana, policy, sent, said):
+    page = as_ana.post("/filters", sent)
+    assert page.status_code == 422
+    assert said in page.content.decode()
+    assert not SavedFilter.objects.exists()
+
+
+def test_nobody_keeps_more_than_twenty(as_ana, policy):
+    for number in range(20):
+        keep_filter(make.ana(), title=f"{number}", query="text=a")
+    assert as_ana.post("/filters", {"title": "One more", "filters": "text=b"}).status_code == 422
+    assert as_ana.post("/filters", {"title": "7", "filters": "text=b"}).status_code == 302
+    assert SavedFilter.objects.count() == 20
+
+
+def test_nobody_sees_or_deletes_a_colleague_s_filter(as_ana, policy):
+    ben_s = keep_filter(make.ben(), title="Ben's own", query="text=a")
+    as_ana.post(f"/filters/{ben_s.pk}/delete")
+    assert SavedFilter.objects.get() == ben_s
+    assert "Ben" not in as_ana.get("/").content.decode()
+
+
+def test_saving_and_deleting_are_posts_of_somebody_logged_in(as_ana, client):
+    assert as_ana.get("/filters").status_code == 405
+    client.logout()
+    assert client.post("/filters", {"title": "a", "filters": "text=a"}).headers["Location"].startswith("/login/")
