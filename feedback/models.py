@@ -187,8 +187,9 @@ class Alarm(models.Model):
     message = models.TextField()
     evidence = models.JSONField(default=dict)
     raised_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)
+    closed_at = models.DateTimeField(null=True, blank=True)  # when somebody acknowledged it
     closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    note = models.TextField(blank=True)  # what they make of it
 
     class Meta:
         constraints: ClassVar = [
@@ -201,10 +202,38 @@ class Alarm(models.Model):
         return self.message
 
 
+class Seed(models.Model):
+    """A case whose truth is known, from which known answers are cloned: a settled decision, or one brought along."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="seeds")
+    decision = models.OneToOneField(Decision, models.PROTECT, null=True, related_name="seed")
+    content = models.JSONField(null=True)  # a submission, where it was brought along
+    right_action = models.CharField(max_length=80)
+    ai_is_right = models.BooleanField()
+    evidence = models.CharField(max_length=300)
+    active = models.BooleanField(default=True)
+    planted_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    planted_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.CheckConstraint(
+                condition=Q(decision__isnull=False, content__isnull=True)
+                | Q(decision__isnull=True, content__isnull=False),
+                name="a_seed_is_a_decision_or_was_brought_along",
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return str(self.pk)
+
+
 class KnownAnswer(models.Model):
-    """The truth of a seeded decision."""
+    """The truth of a seeded decision, as it was known when the seed was sown."""
 
     decision = models.OneToOneField(Decision, models.PROTECT, primary_key=True, related_name="known_answer")
+    seed = models.ForeignKey(Seed, models.PROTECT, related_name="sown")
     right_action = models.CharField(max_length=80)
     ai_is_right = models.BooleanField()
     evidence = models.CharField(max_length=300, blank=True)

@@ -8,7 +8,7 @@ from reviews.models.event import Checkpoint, Event, Leaf
 from reviews.models.intake import Intake, IntakeLine
 from reviews.models.outcome import Execution, Outcome, Permit, Redemption, Truth
 from reviews.models.ticket import Question, Skip, Ticket
-from reviews.models.verdict import Verdict
+from reviews.models.verdict import Estimate, Verdict
 
 __all__ = [
     "Allowance",
@@ -21,6 +21,7 @@ __all__ = [
     "Decision",
     "Delivery",
     "Endpoint",
+    "Estimate",
     "Event",
     "Execution",
     "Heartbeat",

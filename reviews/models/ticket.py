@@ -1,7 +1,7 @@
 """A request for a person's judgement, and what reviewers do around it."""
 
-from datetime import datetime
-from typing import ClassVar
+from datetime import datetime, timedelta
+from typing import Any, ClassVar
 
 from django.conf import settings
 from django.contrib.auth.models import Group
@@ -17,6 +17,29 @@ TAKEABLE = (TicketState.OPEN, TicketState.DISPUTED)
 # What nobody has answered yet, and what was answered: by whom, a claim must look up.
 FIRST = Q(state__in=TAKEABLE, stage=1) & ~Q(kind=TicketKind.SECOND_OPINION)
 LATER = Q(state__in=TAKEABLE) & (Q(stage__gt=1) | Q(kind=TicketKind.SECOND_OPINION))
+
+
+# Who is reminded of it: nobody, once both reminders are sent or the escalation group has it.
+UNREMINDED = Q(
+    state__in=(TicketState.OPEN, TicketState.CLAIMED, TicketState.DISPUTED),
+    escalated_at__isnull=True,
+    reminders_sent__lt=2,
+)
+
+
+class NextReminder(models.Func):
+    """When half, and after that reminder nine tenths, of a ticket's time has passed, which stands still while it waits.
+
+    Of `due_at`, `created_at`, `stood_still` and `reminders_sent`. Reckoned in UTC without a zone, since an index takes
+    nothing that depends on a session's.
+    """
+
+    output_field = models.DateTimeField()
+
+    def as_sql(self, compiler: Any, connection: Any, **_: Any) -> tuple[str, list[Any]]:  # type: ignore[override]
+        due, created, stood_still, sent = (compiler.compile(each)[0] for each in self.source_expressions)
+        left = f"CASE {sent} WHEN 0 THEN 0.5 ELSE 0.1 END"
+        return f"(({due} AT TIME ZONE 'UTC') - ({due} - {created} - {stood_still}) * ({left}))", []
 
 
 class TicketQuerySet(models.QuerySet["Ticket"]):
@@ -46,6 +69,10 @@ class TicketQuerySet(models.QuerySet["Ticket"]):
             due_at__lte=now,
             escalated_at__isnull=True,
         )
+
+    def past_reminder(self, *, now: datetime) -> "TicketQuerySet":
+        next_reminder = NextReminder(F("due_at"), F("created_at"), F("stood_still"), F("reminders_sent"))
+        return self.annotate(next_reminder=next_reminder).filter(UNREMINDED, next_reminder__lte=now)
 
     def past_deadline(self, *, now: datetime) -> "TicketQuerySet":
         return self.gates().undecided().filter(deadline__lte=now)
@@ -82,6 +109,7 @@ class Ticket(models.Model):
     reserved_for = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
     reserved_until = models.DateTimeField(null=True)  # an answer comes back to who asked, first
     asked_at = models.DateTimeField(null=True)  # while waiting, the clock of the SLA stands still
+    stood_still = models.DurationField(default=timedelta, db_default=timedelta(0))  # so long it did, by earlier answers
     escalated_at = models.DateTimeField(null=True)
     escalation_note = models.TextField(null=True)  # what who passed it on wants the next person to know
     reminders_sent = models.PositiveSmallIntegerField(default=0)  # at half and at nine tenths of the time
@@ -95,6 +123,9 @@ class Ticket(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("decision",), condition=Q(kind=TicketKind.GATE), name="one_gate"),
             models.UniqueConstraint(fields=("decision",), condition=Q(kind=TicketKind.AUDIT), name="one_audit"),
+            models.UniqueConstraint(
+                fields=("decision",), condition=Q(kind=TicketKind.SECOND_OPINION), name="one_second_opinion"
+            ),
             models.CheckConstraint(
                 condition=Q(
                     state=TicketState.CLAIMED,
@@ -137,6 +168,11 @@ class Ticket(models.Model):
                 condition=Q(
                     state__in=(TicketState.OPEN, TicketState.CLAIMED, TicketState.DISPUTED), escalated_at__isnull=True
                 ),
+            ),
+            models.Index(
+                NextReminder(F("due_at"), F("created_at"), F("stood_still"), F("reminders_sent")),
+                name="reminders",
+                condition=UNREMINDED,
             ),
             models.Index(
                 "deadline",

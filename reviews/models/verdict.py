@@ -80,3 +80,20 @@ class Verdict(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} by {self.reviewer_id}"
+
+
+class Estimate(models.Model):
+    """A reviewer's own answer to an audit, recorded before they were shown the AI's. Never changed."""
+
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="estimates")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    action = models.CharField(max_length=80)
+    given_at = models.DateTimeField()
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(fields=("ticket", "reviewer"), name="one_estimate_by_a_person_on_a_ticket"),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.action} by {self.reviewer_id}"

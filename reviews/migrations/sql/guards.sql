@@ -101,13 +101,14 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['permit', 'redemption', 'execution', 'truth', 'shadowassessment', 'event', 'leaf', 'checkpoint']
+    FOREACH name IN ARRAY ARRAY['permit', 'redemption', 'execution', 'truth', 'estimate', 'shadowassessment', 'event', 'leaf',
+                                'checkpoint']
     LOOP
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON %I
                         FOR EACH ROW EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
     END LOOP;
     FOREACH name IN ARRAY ARRAY['decision', 'verdict', 'outcome', 'permit', 'redemption', 'execution', 'truth',
-                                'shadowassessment', 'event', 'leaf', 'checkpoint']
+                                'estimate', 'shadowassessment', 'event', 'leaf', 'checkpoint']
     LOOP
         EXECUTE format('CREATE TRIGGER never_emptied BEFORE TRUNCATE ON %I
                         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
