@@ -114,7 +114,7 @@ def test_the_next_ticket_says_what_was_approved_and_u_takes_it_back(page, desk):
     expect(page.locator(".line.go")).to_contain_text(re.compile(r"Approved “Refund fee” for Customer 77\.\s+Undo"))
     page.keyboard.press("u")
     page.wait_for_url(f"**/tickets/{first.pk}/")
-    expect(page.get_by_text("Taken back")).to_be_visible()
+    expect(page.locator("main").get_by_text("Taken back")).to_be_visible()
     assert not Verdict.objects.standing().exists()
 
 
@@ -186,7 +186,7 @@ def test_edit_in_place_with_the_difference_shown(page, desk):
     expect(page.locator("#changes del")).to_have_text("you")
     page.wait_for_timeout(READ_MS)
     press(page, "Control+Enter", "2")
-    expect(page.get_by_text("Approved with changes")).to_be_visible()
+    expect(page.locator("main").get_by_text("Approved with changes")).to_be_visible()
     given = Verdict.objects.get()
     assert (given.kind, given.material) == (VerdictKind.EDIT, False)
     assert given.payload["message"] == "Do we charge for topping up?"
@@ -206,7 +206,7 @@ def test_override_by_digits_with_what_the_other_action_needs(page, desk):
     page.keyboard.type("234")
     page.wait_for_timeout(READ_MS)
     press(page, "Control+Enter", "1")
-    expect(page.get_by_text("Overridden:")).to_be_visible()
+    expect(page.locator("main").get_by_text("Overridden:")).to_be_visible()
     given = Verdict.objects.get()
     assert (given.action, given.payload["card"], given.reason_code) == ("trace_top_up", "1234", "wrong_action")
 
@@ -215,7 +215,7 @@ def test_reject_with_a_digit(page, desk):
     submit(1)
     desk.start()
     press(page, "r", "2")
-    expect(page.get_by_text("Rejected")).to_be_visible()
+    expect(page.locator("main").get_by_text("Rejected")).to_be_visible()
     given = Verdict.objects.get()
     assert (given.kind, given.reason_code) == (VerdictKind.REJECT, "wrong_facts")
 
@@ -224,12 +224,12 @@ def test_ask_upstream(page, desk):
     submit(1)
     desk.start()
     press(page, "q", "Control+Enter")
-    expect(page.get_by_text("Write what you need to know.", exact=True)).to_be_visible()
+    expect(page.locator("main").get_by_text("Write what you need to know.", exact=True)).to_be_visible()
     page.wait_for_timeout(READ_MS)
     page.locator("#question").focus()
     page.keyboard.type("Which plan?")
     press(page, "Control+Enter")
-    expect(page.get_by_text("Asked.")).to_be_visible()
+    expect(page.locator("main").get_by_text("Asked.")).to_be_visible()
     assert Question.objects.get().text == "Which plan?"
 
 
@@ -254,12 +254,12 @@ def test_what_can_t_be_undone_takes_typing_and_enter(page, desk):
     expect(page.locator("#confirmation")).to_be_focused()
     page.keyboard.type("sent")
     press(page, "Enter")
-    expect(page.get_by_text("Type send to confirm.")).to_be_visible()
+    expect(page.locator("main").get_by_text("Type send to confirm.")).to_be_visible()
     assert not Verdict.objects.exists()
     page.wait_for_timeout(READ_MS)
     page.locator("#confirmation").fill("send")
     press(page, "Enter")
-    expect(page.get_by_text("Approved")).to_be_visible()
+    expect(page.locator("main").get_by_text("Approved")).to_be_visible()
 
 
 def test_a_long_payload_is_read_to_its_end_before_it_can_be_approved(page, desk):
@@ -272,7 +272,7 @@ def test_a_long_payload_is_read_to_its_end_before_it_can_be_approved(page, desk)
     for _ in range(30):
         press(page, "j")
     press(page, "a")
-    expect(page.get_by_text("Approved")).to_be_visible()
+    expect(page.locator("main").get_by_text("Approved")).to_be_visible()
 
 
 def test_a_sensitive_item_is_shown_on_request_and_not_approved_unseen(page, desk, workflow):
@@ -280,14 +280,14 @@ def test_a_sensitive_item_is_shown_on_request_and_not_approved_unseen(page, desk
     make.make_live_policy(workflow, now=timezone.now())
     submit(1, action="remove_post", payload={"text": "An upsetting post."})
     desk.start()
-    expect(page.get_by_text("An upsetting post.")).to_be_hidden()
+    expect(page.locator("main").get_by_text("An upsetting post.")).to_be_hidden()
     press(page, "a")
     assert not Verdict.objects.exists()
     press(page, "v")
-    expect(page.get_by_text("An upsetting post.")).to_be_visible()
+    expect(page.locator("main").get_by_text("An upsetting post.")).to_be_visible()
     page.wait_for_timeout(100)
     press(page, "a")
-    expect(page.get_by_text("Approved", exact=False).first).to_be_visible()
+    expect(page.locator("main").get_by_text("Approved", exact=False).first).to_be_visible()
     assert Verdict.objects.count() == 1
 
 
@@ -392,7 +392,7 @@ def test_without_javascript_a_ticket_is_decided_by_plain_forms(browser, live_ser
     page.wait_for_timeout(READ_MS)
     page.get_by_text("Reject", exact=True).click()
     page.get_by_role("button", name="Facts are wrong").click()
-    expect(page.get_by_text("Rejected")).to_be_visible()
+    expect(page.locator("main").get_by_text("Rejected")).to_be_visible()
     page.wait_for_timeout(READ_MS)
     page.locator("#note").press("Enter")
     page.get_by_role("button", name="Approve").click()
