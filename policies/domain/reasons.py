@@ -1,8 +1,10 @@
 """The policy in words: why a person is asked, with the figures and a question, and what a row lets run alone."""
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
+from typing import Final
 
 from policies.domain.spec import MAY_BE_AUTOMATED, ActionSpec, Proposal, Reason, RuleSpec, ThresholdSpec, plain_decimal
 from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility
@@ -13,7 +15,8 @@ from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility
 def low_confidence(action: ActionSpec, *, confidence: Decimal, least: Decimal) -> Reason:
     return Reason(
         code=ReasonCode.LOW_CONFIDENCE,
-        message=f"Confidence {plain_decimal(confidence)} is below {plain_decimal(least)}, the least for {action.key}.",
+        message=f"Confidence {confidence_figure(confidence, least=least)} is below {plain_decimal(least)}, "
+        f"the least for {action.key}.",
         field="confidence",
         operator=">=",
         limit=plain_decimal(least),
@@ -243,6 +246,19 @@ def policy_error(detail: str) -> Reason:
     )
 
 
+# ---- A reason on a page ---------------------------------------------------------------------------------------------
+
+# These speak in an admin's words, or in the machine's: no key of ours is sought in them.
+_IN_OTHERS_WORDS: Final = frozenset({ReasonCode.RULE, ReasonCode.RULE_ERROR, ReasonCode.POLICY_ERROR})
+
+
+def for_people(reason: Reason, *, action: str, title: str) -> str:
+    """The reason's sentence as a page says it: with the action's title where the API's message has its key."""
+    if not title or reason.code in _IN_OTHERS_WORDS:
+        return reason.message
+    return re.sub(rf"(?<![\w.-]){re.escape(action)}(?![\w-])", lambda _: f"“{title}”", reason.message)
+
+
 # ---- A row in words -------------------------------------------------------------------------------------------------
 
 
@@ -330,6 +346,19 @@ def _round_money(amount: Decimal, currency: str) -> str:
 
 
 # ---- Figures in words -----------------------------------------------------------------------------------------------
+
+
+def confidence_figure(confidence: Decimal, *, least: Decimal | None = None) -> str:
+    """A confidence to two decimals: 0.72; "0" and "1" are kept for what is exactly that.
+
+    It gets as many more as it takes to stand on its own side of `least`, or to tell it from 0 and 1.
+    """
+    marks = [Decimal(0), Decimal(1), *([] if least is None else [least])]
+    places, shown = 2, f"{confidence:.2f}"
+    while any(confidence.compare(mark) != Decimal(shown).compare(mark) for mark in marks):
+        places += 1
+        shown = f"{confidence:.{places}f}"
+    return shown.partition(".")[0] if confidence in (0, 1) else shown
 
 
 def money(amount: Decimal, currency: str = "") -> str:

@@ -10,6 +10,8 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
+from policies.domain.reasons import confidence_figure
+from policies.domain.spec import plain_decimal
 from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain import changes, text, typeset
 from reviews.domain.fields import text_of
@@ -43,18 +45,17 @@ def marked_changes(runs: Iterable[changes.Run]) -> SafeString:
 
 
 @register.filter
-def figure(value: object) -> str:
-    """A share or a confidence with as many decimals as tell it apart: 0.62, 0.9997, 1."""
+def figure(value: object, least: object = None) -> str:
+    """A share or a confidence to two decimals, and more where they would put it on the wrong side of `least`."""
     number = _number(value)
-    if number is None:
-        return "none"
-    shown = f"{number:.2f}"
-    for places in range(2, 7):
-        shown = f"{number:.{places}f}"
-        # 0.9997 must not read as 1.00, nor 0.0002 as 0.00.
-        if Decimal(shown) == number or (0 < Decimal(shown) < 1):
-            break
-    return shown.rstrip("0").rstrip(".") if shown.endswith("00") and number in (0, 1) else shown
+    return "none" if number is None else confidence_figure(number, least=_number(least))
+
+
+@register.filter
+def limit(value: object) -> str:
+    """A threshold as exact as the policy has it: 0.85, 0.8731."""
+    number = _number(value)
+    return "none" if number is None else plain_decimal(number)
 
 
 @register.filter

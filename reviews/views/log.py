@@ -14,6 +14,8 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_GET
 
+from policies.domain.reasons import for_people
+from policies.domain.spec import Reason
 from policies.domain.vocabulary import ReasonCode, WorkflowKind
 from policies.queries import live_policy
 from reviews.domain.changes import changes_between
@@ -68,7 +70,13 @@ def decision_story(request: PageRequest, decision_id: UUID) -> HttpResponse:
             "payload": arranged(decision.payload or {}, kind=decision.workflow.kind, action=action, sensitive=False),
             "sensitive": bool(action and action.sensitive),
             "context_fields": fields_of(decision.context, layout={}) if decision.context else (),
-            "reasons": [(ReasonCode(each["code"]).label, each["message"]) for each in decision.reasons],
+            "reasons": [
+                (
+                    ReasonCode(each.code).label,
+                    for_people(each, action=decision.action, title=action.title if action else ""),
+                )
+                for each in map(Reason.from_json, decision.reasons)
+            ],
             "outcome": outcome,
             "changes": changes_between(decision.payload or {}, outcome.payload or {}) if changed and outcome else (),
             "moments": story(decision),

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from policies.domain.reasons import for_people
 from policies.domain.vocabulary import ReasonCode, Reversibility, VerdictKind, WorkflowKind
 from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import Field, fields_of, shown_whole
@@ -200,8 +201,9 @@ class Sheet:
 
     @property
     def reasons(self) -> list[tuple[str, str]]:
-        """Title and message of each."""
-        return [(ReasonCode(reason.code).label, reason.message) for reason in self.dossier.reasons]
+        """Title and sentence of each."""
+        named = {"action": self.decision.action, "title": self._titles.get(self.decision.action, "")}
+        return [(ReasonCode(each.code).label, for_people(each, **named)) for each in self.dossier.reasons]
 
     @property
     def asks(self) -> list[str]:

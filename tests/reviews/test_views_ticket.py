@@ -86,6 +86,13 @@ def test_a_ticket_shows_everything_that_is_needed_to_judge_it(as_ana, policy, no
         assert shown in page, shown
 
 
+def test_a_reason_is_said_in_people_s_words_and_never_on_the_wrong_side_of_its_limit(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now, confidence=0.84968))
+    page = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+    assert "Confidence 0.8497 is below 0.85, the least for “Refund fee”." in page
+    assert 'aria-label="Confidence 0.8497, at least 0.85 needed"' in page
+
+
 @pytest.mark.parametrize("who", [make.eve, make.ada])
 def test_who_may_not_see_a_ticket_finds_no_page(client, policy, now, who):
     ticket = make.gate_of(make.submit_one(now=now))

@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.domain.evaluate import evaluate
-from policies.domain.reasons import describe, moment, money
-from policies.domain.spec import Policy, ThresholdSpec
+from policies.domain.reasons import confidence_figure, describe, for_people, low_confidence, moment, money, rule_fired
+from policies.domain.spec import Policy, RuleSpec, ThresholdSpec
 from policies.domain.vocabulary import Route
 from tests.policies.domain.generated import ACTIONS, NOW, models, rows
 from tests.policies.domain.scene import CLOSE, FACTS, PROPOSAL, REFUND, row
@@ -250,3 +250,52 @@ def test_a_moment_is_told_in_utc_to_the_minute():
 
 def test_an_empty_row_never_runs_alone():
     assert describe(ThresholdSpec(), None) == "Every action without a row of its own always goes to a person"
+
+
+# ---- Figures and reasons as pages say them --------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("confidence", "least", "shown"),
+    [
+        ("0.716074", "0.85", "0.72"),
+        ("0.62", "0.85", "0.62"),
+        ("0.5", "0.85", "0.50"),
+        ("0.8496", "0.85", "0.8496"),
+        ("0.84996", "0.85", "0.84996"),
+        ("0.85", "0.85", "0.85"),
+        ("0.8504", "0.85", "0.8504"),
+        ("0.8731", "0.8732", "0.87"),
+        ("0.8799", "0.8732", "0.88"),
+        ("0.9997", None, "0.9997"),
+        ("0.0002", None, "0.0002"),
+        ("1", "0.85", "1"),
+        ("0.000", "0.85", "0"),
+    ],
+)
+def test_a_confidence_reads_as_short_as_its_limit_allows(confidence, least, shown):
+    assert confidence_figure(Decimal(confidence), least=least and Decimal(least)) == shown
+
+
+confidences = st.decimals(0, 1, places=12, allow_nan=False)
+
+
+@given(confidences, confidences)
+def test_no_figure_looks_on_the_wrong_side_of_its_limit(confidence, least):
+    shown = Decimal(confidence_figure(confidence, least=least))
+    assert shown.compare(least) == confidence.compare(least)
+
+
+def test_a_page_says_the_action_s_title_where_the_api_says_its_key():
+    reason = low_confidence(REFUND, confidence=Decimal("0.716074"), least=Decimal("0.85"))
+    assert reason.message == "Confidence 0.72 is below 0.85, the least for refund_fee."
+    assert reason.observed == "0.716074"
+    said = for_people(reason, action="refund_fee", title="Refund a fee")
+    assert said == "Confidence 0.72 is below 0.85, the least for “Refund a fee”."
+    assert for_people(reason, action="refund", title="Refund") == reason.message
+    assert for_people(reason, action="refund_fee", title="") == reason.message
+
+
+def test_a_rule_s_own_words_are_left_as_its_author_wrote_them():
+    reason = rule_fired(RuleSpec(0, "true", "Every refund is looked at.", "", "", 0))
+    assert for_people(reason, action="refund", title="Refund money") == "Every refund is looked at."
