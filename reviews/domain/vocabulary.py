@@ -123,6 +123,17 @@ class EventKind(TextChoices):
     ALARM_RAISED = "alarm.raised", "Alarm raised"
     COMMENT_ADDED = "comment.added", "Comment added"
     EXPORTED = "exported", "Exported"
+    LOG_RESTORED = "log.restored", "Log restored"
+
+
+class RestoreCause(TextChoices):
+    """By what a restored database was known."""
+
+    COMMAND = "command", "Restored by command"  # `manage.py restore` says so itself
+    ANOTHER = "another", "Another database"  # not the one that was sealed last, and nothing outside vouches for it
+    BEHIND = "behind", "Older than the newest checkpoint"  # a checkpoint outside is of a larger tree
+    DIFFERS = "differs", "Not what was sealed"  # a checkpoint outside has another root than the tree
+    UNREADABLE = "unreadable", "A checkpoint that can't be checked"  # the one outside isn't signed by a key of ours
 
 
 class WebhookType(TextChoices):
@@ -135,6 +146,29 @@ class WebhookType(TextChoices):
     POLICY_PUBLISHED = "policy.published", "Policy published"
     AUTONOMY_WITHDRAWN = "autonomy.withdrawn", "Autonomy withdrawn"
     ALARM_RAISED = "alarm.raised", "Alarm raised"
+
+
+class ChannelKind(TextChoices):
+    """How people are told."""
+
+    EMAIL = "email", "E-mail"  # to a mailbox, or to each of those whom it concerns
+    SLACK = "slack", "Slack, or what takes its webhooks"  # an incoming webhook of a chat room
+
+
+class Notice(TextChoices):
+    """What people are told."""
+
+    TICKET_ESCALATED = "ticket.escalated", "A ticket is escalated"
+    TICKET_REMINDED = "ticket.reminded", "A ticket waits: half, and nine tenths, of its time have passed"
+    ALARM_RAISED = "alarm.raised", "An alarm is raised"
+    AUTONOMY_WITHDRAWN = "autonomy.withdrawn", "Evidence withdrew autonomy"
+    ENDPOINT_DISABLED = "endpoint.disabled", "A webhook endpoint or a channel is disabled"
+    STOP = "stop", "A stop is thrown or lifted"
+
+
+def every_notice() -> list[str]:
+    """All of them, what a new channel is told."""
+    return list(Notice.values)
 
 
 class DeliveryState(TextChoices):
