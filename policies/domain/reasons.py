@@ -226,10 +226,16 @@ def no_policy(proposal: Proposal, *, live_versions: int) -> Reason:
     )
 
 
+_PAUSED: Final = {
+    "everything": "Everything is paused.",
+    "restored": "The console was restored from a backup, and nobody has confirmed yet what is missing.",
+}
+
+
 def paused(proposal: Proposal, *, what: str) -> Reason:
     return Reason(
         code=ReasonCode.PAUSED,
-        message="Everything is paused." if what == "everything" else f"{proposal.workflow} is paused.",
+        message=_PAUSED.get(what) or f"{proposal.workflow} is paused.",
         field="switch",
         operator="==",
         observed=what,

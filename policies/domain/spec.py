@@ -237,9 +237,9 @@ def digest_of(document: Mapping[str, Any]) -> str:
 class Facts:
     """What judging needs to know of the world, read in the submitting transaction and stored with the decision.
 
-    `paused` is "", "workflow" or "everything"; `live_versions` counts the workflow's; `evidence_assessed_at` is when
-    somebody last looked whether the evidence still holds; `requester_matched` says that the requester is a known user;
-    `budget_spent` names the budgets ("day", "subject") that could not be taken.
+    `paused` is "", "workflow", "everything" or "restored"; `live_versions` counts the workflow's;
+    `evidence_assessed_at` is when somebody last looked whether the evidence still holds; `requester_matched` says that
+    the requester is a known user; `budget_spent` names the budgets ("day", "subject") that could not be taken.
     """
 
     now: datetime

@@ -54,6 +54,7 @@ class TicketEvent(TextChoices):
     CANCEL = "cancel", "Cancelled by upstream"
     DEADLINE = "deadline", "Deadline passed"
     FALL_DUE = "fall_due", "Due"
+    MOVE = "move", "Moved to another group"
 
 
 class OutcomeKind(TextChoices):
@@ -218,6 +219,16 @@ class RejectReason(TextChoices):
     UNSAFE = "unsafe", "Harmful or unsafe"
     DUPLICATE = "duplicate", "Already done"
     OTHER = "other", "Something else"
+
+
+class LeadReason(TextChoices):
+    """Why a lead ends a colleague's claim, or moves a ticket. A code and no text: it stands in the log for ever."""
+
+    URGENT = "urgent", "it is urgent"
+    AWAY = "away", "who has it is away"
+    LOAD = "load", "too much waits there"
+    SKILL = "skill", "somebody else knows more of this"
+    MISTAKE = "mistake", "it came there by mistake"
 
 
 class Theme(TextChoices):

@@ -1,4 +1,4 @@
-"""What a reviewer prefers, and which process lives."""
+"""What a reviewer prefers, what they look at, and which process lives."""
 
 from typing import ClassVar
 
@@ -6,6 +6,7 @@ from django.conf import settings
 from django.db import models
 
 from reviews.domain.vocabulary import Theme
+from reviews.models.ticket import Ticket
 
 
 class ReviewerProfile(models.Model):
@@ -28,6 +29,14 @@ class SavedFilter(models.Model):
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("user", "title"), name="one_saved_filter_of_a_title"),
         ]
+
+
+class Presence(models.Model):
+    """Which ticket somebody looks at: a row a person, written again while the page is looked at. Soon forgotten."""
+
+    user = models.OneToOneField(settings.AUTH_USER_MODEL, models.CASCADE, primary_key=True, related_name="+")
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="+")
+    seen_at = models.DateTimeField()
 
 
 class Heartbeat(models.Model):

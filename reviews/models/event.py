@@ -7,7 +7,7 @@ from django.db import models
 from django.db.models import Q
 
 from policies.models import PolicyChange, Workflow
-from reviews.domain.vocabulary import EventKind
+from reviews.domain.vocabulary import EventKind, RestoreCause
 from reviews.models.client import Client
 from reviews.models.columns import TransactionIdField
 from reviews.models.decision import Decision
@@ -40,7 +40,7 @@ class Event(models.Model):
         ]
         indexes: ClassVar = [
             models.Index("client", "xid", "id", name="feed_of_a_client"),
-            models.Index("xid", "id", name="feed"),
+            models.Index("epoch", "xid", "id", name="feed"),
         ]
 
     def __str__(self) -> str:
@@ -51,14 +51,57 @@ class Leaf(models.Model):
     """The place of an event in the tree. Never changed."""
 
     index = models.BigIntegerField(primary_key=True)
-    event = models.OneToOneField(Event, models.PROTECT, related_name="leaf")
+    # Without the database's own check, which would write to each event that is sealed. Events are never deleted.
+    event = models.OneToOneField(Event, models.PROTECT, related_name="leaf", db_constraint=False)
     hash = models.BinaryField()
+
+    def __str__(self) -> str:
+        return f"{self.index}"
+
+
+class KeptNode(models.Model):
+    """The hash over each full 256, 65,536, … leaves: proofs are made from a few of them. Never changed."""
+
+    level = models.PositiveSmallIntegerField()  # a multiple of 8
+    index = models.BigIntegerField()
+    hash = models.BinaryField()
+
+    class Meta:
+        constraints: ClassVar = [models.UniqueConstraint(fields=["level", "index"], name="a_subtree_is_kept_once")]
+
+    def __str__(self) -> str:
+        return f"{self.level}/{self.index}"
 
 
 class Checkpoint(models.Model):
     """A signed head of the tree. Never changed."""
 
+    epoch = models.PositiveSmallIntegerField(default=1)
     size = models.BigIntegerField()
     root = models.BinaryField()
     note = models.TextField()  # C2SP signed note
     created_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.epoch}/{self.size}"
+
+
+class Restore(models.Model):
+    """That the database is not what it was. Until it is acknowledged, nothing runs alone and nothing is sealed."""
+
+    epoch = models.PositiveSmallIntegerField(unique=True)  # of the events that are written from then on
+    cause = models.CharField(max_length=12, choices=RestoreCause)
+    size = models.BigIntegerField()  # leaves that the database had then
+    outside = models.TextField(blank=True)  # the newest checkpoint that was found outside, a signed note
+    noticed_at = models.DateTimeField()
+    acknowledged_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                models.Value(1), condition=Q(acknowledged_at__isnull=True), name="one_restore_at_a_time"
+            ),
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.epoch} {self.cause}"

@@ -10,11 +10,11 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from decimal import Decimal
 from threading import Lock
-from typing import Final, NamedTuple
+from typing import Any, Final, NamedTuple
 
 import structlog
 from django.conf import settings
-from django.db.models import Count, Min, OuterRef, Q, Subquery, Value
+from django.db.models import Count, Exists, Min, OuterRef, Q, Subquery, Value
 from django.db.models.functions import Concat
 
 from policies.domain.evaluate import evaluate
@@ -22,7 +22,7 @@ from policies.domain.spec import Assessment, Facts, Policy, Proposal, Reason
 from policies.domain.vocabulary import ReasonCode, Route, VersionStatus
 from policies.models import Switch, Workflow
 from policies.queries import policy_of_version
-from reviews.models import Heartbeat
+from reviews.models import Heartbeat, Restore
 
 logger = structlog.get_logger(__name__)
 
@@ -186,6 +186,7 @@ def known_workflows(condition: Q) -> Iterator[Known]:
         version_id=Min("versions", filter=live),
         live_versions=Count("versions", filter=live),
         shadow_id=Min("versions", filter=shadow),
+        restored=Exists(Restore.objects.filter(acknowledged_at__isnull=True)),
         everything=Subquery(Switch.objects.filter(pk=1).values("paused")[:1]),
         evidence_at=Subquery(evidence.values("beat_at")[:1]),
     )
@@ -196,6 +197,14 @@ def known_workflows(condition: Q) -> Iterator[Known]:
             version_id=row.version_id,
             live_versions=row.live_versions,
             shadow_id=row.shadow_id,
-            paused="everything" if row.everything is not False else "workflow" if row.paused else "",
+            paused=_what_is_paused(row),
             evidence_at=row.evidence_at,
         )
+
+
+def _what_is_paused(row: Any) -> str:
+    if row.restored:
+        return "restored"
+    if row.everything is not False:
+        return "everything"
+    return "workflow" if row.paused else ""

@@ -108,7 +108,7 @@ BEGIN
                         FOR EACH ROW EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
     END LOOP;
     FOREACH name IN ARRAY ARRAY['decision', 'verdict', 'outcome', 'permit', 'redemption', 'execution', 'truth',
-                                'estimate', 'shadowassessment', 'event', 'leaf', 'checkpoint']
+                                'estimate', 'shadowassessment', 'event', 'leaf', 'keptnode', 'checkpoint']
     LOOP
         EXECUTE format('CREATE TRIGGER never_emptied BEFORE TRUNCATE ON %I
                         FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
@@ -116,6 +116,36 @@ BEGIN
     END LOOP;
 END $$;
 GRANT UPDATE (voided_at) ON reviews_verdict TO %(app_role)s;
+
+-- That a database was restored is written once, and acknowledged once.
+CREATE FUNCTION guard_restore() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND OLD.acknowledged_at IS NULL AND NEW.acknowledged_at IS NOT NULL
+       AND to_jsonb(NEW) - 'acknowledged_at' = to_jsonb(OLD) - 'acknowledged_at'
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION 'a restore is never changed, but acknowledged' USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_restore
+    FOR EACH ROW EXECUTE FUNCTION guard_restore();
+CREATE TRIGGER never_emptied BEFORE TRUNCATE ON reviews_restore
+    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+REVOKE UPDATE, DELETE, TRUNCATE ON reviews_restore FROM %(app_role)s;
+GRANT UPDATE (acknowledged_at) ON reviews_restore TO %(app_role)s;
+
+-- The epoch of every event written from now on: a constant of the table, so that writing one costs nothing more.
+CREATE FUNCTION begin_epoch(epoch smallint) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public SET lock_timeout = '3s' AS $$
+BEGIN
+    IF epoch <= (SELECT COALESCE(max(r.epoch), 1) FROM reviews_restore r)
+       OR epoch <= (SELECT COALESCE(max(e.epoch), 1) FROM reviews_event e) THEN
+        RAISE EXCEPTION 'an epoch follows those before it' USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    EXECUTE format('ALTER TABLE reviews_event ALTER COLUMN epoch SET DEFAULT %s', epoch);
+END $$;
+REVOKE ALL ON FUNCTION begin_epoch(smallint) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION begin_epoch(smallint) TO %(app_role)s;
 
 -- The purge of one decision's content, after retention. Hashes and salted commitments stay.
 CREATE FUNCTION purge_decision(decision uuid) RETURNS boolean

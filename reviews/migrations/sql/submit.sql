@@ -64,6 +64,7 @@ DECLARE
     is_theirs boolean;
     is_internal boolean;
     is_told boolean;
+    asks_estimate boolean;
     group_of_ticket integer;
     last_event bigint;
     budget record;
@@ -79,16 +80,20 @@ BEGIN
            EXISTS (SELECT FROM reviews_client_workflows cw WHERE cw.client_id = c.id AND cw.workflow_id = w.id),
            c.internal,
            NOT c.internal AND EXISTS (SELECT FROM reviews_endpoint e WHERE e.client_id = c.id AND e.active),
-           CASE WHEN (SELECT s.paused FROM policies_switch s WHERE s.id = 1) IS NOT FALSE THEN 'everything'
+           CASE WHEN EXISTS (SELECT FROM reviews_restore r WHERE r.acknowledged_at IS NULL) THEN 'restored'
+                WHEN (SELECT s.paused FROM policies_switch s WHERE s.id = 1) IS NOT FALSE THEN 'everything'
                 WHEN w.paused THEN 'workflow' ELSE '' END,
            (SELECT h.beat_at FROM reviews_heartbeat h WHERE h.name = 'evidence:' || w.key),
            live.id, live.versions,
            (SELECT v.id FROM policies_policyversion v WHERE v.workflow_id = w.id AND v.status = 'shadow'),
            g.id, g.name,
            p_now + CASE p_ticket_kind WHEN 'gate' THEN make_interval(mins => w.sla_minutes)
-                                      ELSE make_interval(hours => w.audit_sla_hours) END
+                                      ELSE make_interval(hours => w.audit_sla_hours) END,
+           -- The last four bytes of a ticket's id are random: they draw the audits that ask for an own estimate first.
+           COALESCE(p_ticket_kind = 'audit' AND ('x' || right(p_ticket::text, 8))::bit(32)::bigint
+                    < w.estimate_first_share * 4294967296, false)
       INTO may_submit, is_theirs, is_internal, is_told, answer.paused, answer.evidence_at, answer.version_id,
-           answer.live_versions, answer.shadow_id, group_of_ticket, answer.group_name, answer.due_at
+           answer.live_versions, answer.shadow_id, group_of_ticket, answer.group_name, answer.due_at, asks_estimate
       FROM policies_workflow w
       JOIN reviews_client c ON c.id = p_client
       -- A ticket goes to the group that a rule names, where there is such a group.
@@ -190,8 +195,12 @@ BEGIN
             id, decision_id, kind, state, resting_state, workflow_id, group_id, priority, created_at, due_at, deadline,
             claim_epoch, stage, verdicts_needed, deliberate_acts, estimate_first, requester_id, reminders_sent, version)
         VALUES (
-            p_ticket, p_id, p_ticket_kind, 'open', 'open', p_workflow, group_of_ticket, p_priority, p_now,
-            answer.due_at, p_deadline, 0, 1, p_verdicts_needed, p_deliberate_acts, false, answer.requester_id, 0, 1);
+            p_ticket, p_id,
+            -- What we submit ourselves is a known answer, and in nothing else told apart from a gate.
+            CASE WHEN is_internal AND p_ticket_kind = 'gate' THEN 'known_answer' ELSE p_ticket_kind END,
+            'open', 'open', p_workflow, group_of_ticket, p_priority, p_now,
+            answer.due_at, p_deadline, 0, 1, p_verdicts_needed, p_deliberate_acts, asks_estimate, answer.requester_id, 0,
+            1);
     END IF;
     INSERT INTO reviews_event (kind, at, client_id, workflow_id, decision_id, ticket_id, body)
     VALUES ('decision.submitted', p_now, p_client, p_workflow, p_id,
