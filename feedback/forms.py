@@ -6,13 +6,14 @@ from typing import Any
 
 from django import forms
 
-from feedback.domain.vocabulary import ExportShape
+from feedback.domain.vocabulary import CommentKind, ExportShape
 from feedback.queries.labels import Key, Scope
 from feedback.queries.overrides import Window
 from policies.models import Workflow
 
 DAYS = ((28, "4 weeks"), (90, "90 days"), (365, "a year"))
 SHOWN_DAYS = 90
+LONGEST_COMMENT = 4_000
 ANY = ("", "any")
 
 
@@ -80,6 +81,24 @@ class BacktestForm(forms.Form):
     """How far back a version is tried."""
 
     decisions = forms.IntegerField(label="The newest decisions", min_value=1, max_value=100_000, initial=10_000)
+
+
+class CommentForm(forms.Form):
+    """What somebody says of a decision."""
+
+    kind = forms.ChoiceField(label="It is a", choices=CommentKind.choices)
+    text = forms.CharField(
+        label="Comment",
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Write what there is to say."},
+    )
+    suggested_answer = forms.CharField(
+        label="What would have been right (optional)",
+        max_length=LONGEST_COMMENT,
+        required=False,
+        widget=forms.Textarea(attrs={"rows": 2}),
+    )
 
 
 class ExportForm(forms.Form):

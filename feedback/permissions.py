@@ -2,6 +2,10 @@
 
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 
+from reviews.permissions import may_read_log, may_see_ticket
+
+__all__ = ["may_comment", "may_draft_policies", "may_export", "may_read_insights", "may_see_ticket"]
+
 Somebody = User | AnonymousUser | AbstractBaseUser
 OVERSEERS = ("Leads", "Auditors", "Admins")
 
@@ -14,6 +18,11 @@ def may_read_insights(user: Somebody) -> bool:
 def may_export(user: Somebody) -> bool:
     """Leads, auditors and admins: an export holds payloads."""
     return may_read_insights(user)
+
+
+def may_comment(user: Somebody) -> bool:
+    """Whoever reads the log: a comment stands beside a decision's story."""
+    return may_read_log(user)
 
 
 def may_draft_policies(user: Somebody) -> bool:

@@ -1,4 +1,4 @@
-"""The insights pages."""
+"""The insights pages, and what stands of them beside a ticket and a story."""
 
 from django.urls import path
 
@@ -12,5 +12,7 @@ urlpatterns = [
     path("insights/exports/<uuid:export_id>/file", views.export_file, name="export-file"),
     path("insights/backtests/<slug:key>/<int:number>/", views.backtests, name="backtests"),
     path("insights/alarms/<int:alarm_id>/close", views.close_alarm, name="close-alarm"),
+    path("tickets/<uuid:ticket_id>/record", views.model_record, name="ticket-record"),
+    path("log/<uuid:decision_id>/comments", views.comments, name="comments"),
     path("insights/me/", views.my_record, name="my-record"),
 ]

@@ -16,22 +16,25 @@ from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
+from django.views.decorators.vary import vary_on_headers
 
 from feedback import services
-from feedback.domain.vocabulary import ExportShape, RunState
-from feedback.forms import BacktestForm, Choice, DraftForm, ExportForm
+from feedback.domain.vocabulary import CommentKind, ExportShape, RunState
+from feedback.forms import BacktestForm, Choice, CommentForm, DraftForm, ExportForm
 from feedback.models import Alarm, Export
-from feedback.permissions import may_draft_policies, may_read_insights
+from feedback.permissions import may_comment, may_draft_policies, may_read_insights, may_see_ticket
 from feedback.queries.alarms import open_alarms
 from feedback.queries.backtests import backtests_of
+from feedback.queries.comments import comments_on
 from feedback.queries.evidence import evidence_of
 from feedback.queries.exports import newest_exports
 from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
 from feedback.queries.labels import keys_of
-from feedback.queries.overrides import overrides_of, queue_health_of
+from feedback.queries.overrides import SHOWN, overrides_of, queue_health_of, record_of, window_from
 from feedback.queries.reviewers import reviewer_record
 from policies.models import PolicyVersion, Workflow
 from policies.queries import live_policy
+from reviews.models import Decision, Ticket
 
 P = ParamSpec("P")
 
@@ -199,3 +202,52 @@ def my_record(request: HttpRequest) -> HttpResponse:
     """A reviewer's own page: how fast, how often in agreement, and what known answers showed. Shown to them first."""
     user = cast(User, request.user)
     return render(request, "feedback/my_record.html", {"record": reviewer_record(user, now=timezone.now())})
+
+
+# ---- Beside a ticket and a story: fragments that those pages load by their addresses --------------------------------
+
+
+@never_cache
+@vary_on_headers("HX-Request")
+@login_required
+@require_GET
+def model_record(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
+    """How often people changed what this model proposed of this action, to whoever may see the ticket."""
+    ticket = Ticket.objects.select_related("workflow", "decision").filter(pk=ticket_id).first()
+    if ticket is None or not may_see_ticket(request.user, ticket):
+        raise Http404
+    rate = record_of(ticket.decision, since=window_from(timezone.now()))
+    shown = {"rate": rate, "ticket": ticket, "days": SHOWN.days}
+    return render(request, f"feedback/record.html{'#rate' if _is_fragment(request) else ''}", shown)
+
+
+@never_cache
+@vary_on_headers("HX-Request")
+@login_required
+@require_http_methods(["GET", "POST"])
+def comments(request: HttpRequest, decision_id: UUID) -> HttpResponse:
+    """What was said of a decision, and a form to say more."""
+    if not may_comment(request.user):
+        raise PermissionDenied
+    decision = get_object_or_404(Decision, pk=decision_id)
+    form = CommentForm(request.POST or None)
+    said = request.method == "POST" and form.is_valid()
+    if said:
+        services.comment_on(
+            decision,
+            author=cast(User, request.user),
+            kind=CommentKind(form.cleaned_data["kind"]),
+            text=form.cleaned_data["text"],
+            suggested_answer=form.cleaned_data["suggested_answer"],
+            now=timezone.now(),
+        )
+        if not _is_fragment(request):
+            return redirect("story", decision_id)
+        form = CommentForm()
+    template = f"feedback/comments.html{'#comments' if _is_fragment(request) else ''}"
+    shown = {"form": form, "decision": decision, "comments": comments_on(decision), "said": said}
+    return render(request, template, shown, status=422 if form.is_bound else 200)
+
+
+def _is_fragment(request: HttpRequest) -> bool:
+    return bool(getattr(request, "htmx", False))

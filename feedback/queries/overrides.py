@@ -14,7 +14,7 @@ from feedback.models import ReasonTally, Tally
 from policies.domain.vocabulary import ReasonCode, Route, VerdictKind
 from policies.models import Workflow
 from reviews.domain.vocabulary import RejectReason, TicketKind
-from reviews.models import Ticket, Verdict
+from reviews.models import Decision, Ticket, Verdict
 
 # Counting what waits stops here: past it a figure tells nobody more.
 COUNTED_UP_TO = 10_000
@@ -184,6 +184,19 @@ def _in_week(workflow: str, first: date) -> dict[str, str]:
 
 def _band_name(band: int | None) -> str:
     return "no confidence" if band is None else f"{band / 10:.1f}–{(band + 1) / 10:.1f}"
+
+
+def record_of(decision: Decision, *, since: date) -> Rate:
+    """How often people changed what this model and version proposed of this action. One query, of tallies only."""
+    total = Tally.objects.filter(
+        workflow=decision.workflow_id,
+        day__gte=since,
+        ticket_kind=TicketKind.GATE,
+        action=decision.action,
+        model_name=decision.model_name,
+        model_version=decision.model_version,
+    ).aggregate(all=Sum("count", default=0), changed=Sum("count", filter=~Q(verdict=VerdictKind.APPROVE), default=0))
+    return override_rate(total["changed"], total["all"])
 
 
 # ---- The queue ------------------------------------------------------------------------------------------------------
