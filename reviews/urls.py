@@ -2,12 +2,16 @@
 
 from django.urls import path
 
-from reviews.views import log, mine, queue, ticket, trial
+from reviews.views import lead, log, mine, queue, ticket, trial
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
     path("filters", queue.save_filter, name="save-filter"),
     path("filters/<int:filter_id>/delete", queue.delete_filter, name="delete-filter"),
+    path("lead/", lead.lead, name="lead"),
+    path("lead/tickets/<uuid:ticket_id>/", lead.ticket, name="lead-ticket"),
+    path("lead/tickets/<uuid:ticket_id>/end-claim", lead.end, name="lead-end-claim"),
+    path("lead/tickets/<uuid:ticket_id>/move", lead.move, name="lead-move"),
     path("log/", log.log, name="log"),
     path("log/<uuid:decision_id>/", log.decision_story, name="story"),
     path("log.csv", log.log_csv, name="log-csv"),
@@ -25,6 +29,7 @@ urlpatterns = [
     path("tickets/<uuid:ticket_id>/release", ticket.release, name="ticket-release"),
     path("tickets/<uuid:ticket_id>/undo", ticket.undo, name="ticket-undo"),
     path("tickets/<uuid:ticket_id>/renew", ticket.renew, name="ticket-renew"),
+    path("tickets/<uuid:ticket_id>/presence", ticket.presence, name="ticket-presence"),
     path("tickets/<uuid:ticket_id>/changes", ticket.changes, name="ticket-changes"),
     path("tickets/<uuid:ticket_id>/alike", ticket.alike, name="ticket-alike"),
 ]

@@ -389,7 +389,7 @@ VERB_OF = {
     VerdictKind.OVERRIDE: "Overridden",
     VerdictKind.REJECT: "Rejected",
 }
-ACTS = ("verdict", "claim", "release", "skip", "ask", "escalate", "undo", "renew", "changes", "alike")
+ACTS = ("verdict", "claim", "release", "skip", "ask", "escalate", "undo", "renew", "presence", "changes", "alike")
 
 
 def _said(verdict: Verdict, *, titles: Mapping[str, str]) -> str:

@@ -33,6 +33,7 @@ from reviews.forms import (
 from reviews.models import Ticket
 from reviews.permissions import may_decide, may_see_ticket
 from reviews.queries import QueueFilters, dossier, precedents, queue_for, recent_verdicts
+from reviews.queries.presence import others_at
 from reviews.queries.standing import held_ticket, shows_sensitive, workflows_of
 from reviews.services.claim import claim_next, claim_ticket, release_claim, renew_claim, skip_ticket
 from reviews.services.decide import (
@@ -48,6 +49,7 @@ from reviews.services.decide import (
     give_verdict,
     undo_verdict,
 )
+from reviews.services.look import look_at
 from reviews.views.gate import PageRequest, signed_in
 from reviews.views.sheet import Notice, Sheet
 
@@ -180,6 +182,18 @@ def renew(request: PageRequest, ticket_id: UUID) -> HttpResponse:
     except ClaimError as error:
         return render(request, "reviews/ticket.html#claim", {"lost": error.detail}, status=409)
     return render(request, "reviews/ticket.html#claim", {"until": renewed.claimed_until, "now": now})
+
+
+@require_POST
+@signed_in
+def presence(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """The page says that it is looked at, and learns who else does."""
+    now = timezone.now()
+    ticket = Ticket.objects.select_related("workflow").filter(pk=ticket_id).first()
+    if ticket is None or not may_see_ticket(request.user, ticket):
+        raise Http404
+    look_at(ticket_id, user=request.user, now=now)
+    return render(request, "reviews/ticket.html#presence", {"others": others_at(ticket_id, user=request.user, now=now)})
 
 
 @require_POST

@@ -5,6 +5,8 @@
 (() => {
   const RENEW_MS = 60_000;
   const REFRESH_MS = 10_000;
+  const PRESENCE_MS = 10_000;
+  const SETTLED_MS = 2_000;
   const RESEND_MS = 3_000;
   const all = (selector, root = document) => [...root.querySelectorAll(selector)];
   const byId = (id) => document.getElementById(id);
@@ -57,7 +59,19 @@
       refreshedAt = now;
       htmx.trigger(list, "refresh");
     }
+    // Said of a ticket that somebody stays at, not of each that goes by.
+    const others = document.querySelector("[data-presence]");
+    if (others && now >= (others.dueAt ??= now + SETTLED_MS)) {
+      others.dueAt = now + PRESENCE_MS;
+      htmx.trigger(others, "presence");
+    }
   }
+  // What the page does by itself keeps nobody logged in.
+  const BY_ITSELF = ["renew", "refresh", "presence"];
+  const isByItself = (config) => BY_ITSELF.includes(config?.triggeringEvent?.type);
+  document.addEventListener("htmx:configRequest", (event) => {
+    if (isByItself(event.detail)) event.detail.headers["X-Unattended"] = "1";
+  });
 
   /* ---- The desk never moves under a pointer or a focus; unchanged answers are 304 ---- */
   document.addEventListener("htmx:configRequest", (event) => {
@@ -146,6 +160,8 @@
 
   /* ---- One at a time; and when the connection is lost, kept and sent once (its request key sees to that) ---- */
   let kept = null;
+  // What the page fetches by itself takes no refusal off the screen.
+  let refusedLast = false;
   const decides = (element) => element instanceof HTMLFormElement && element.matches("[data-decides]");
 
   document.addEventListener("submit", (event) => {
@@ -157,12 +173,13 @@
   document.addEventListener("htmx:afterRequest", (event) => {
     const status = event.detail.xhr?.status || 0;
     const lost = status === 0 || (status >= 502 && status <= 504);
-    if (!lost) connected();
+    const byItself = isByItself(event.detail.requestConfig);
+    if (!lost && !(byItself && refusedLast)) connected();
     // The form that sent it may be gone by now, with the ticket that it was for.
     const sender = event.detail.requestConfig.elt;
     if (!decides(sender)) {
       if (lost) disconnected("No connection. What you see may be out of date.");
-      else if (event.detail.failed && ![409, 412, 422, 428].includes(status)) refused(status);
+      else if (event.detail.failed && !byItself && ![409, 412, 422, 428].includes(status)) refused(status);
       return;
     }
     if (lost) {
@@ -198,9 +215,11 @@
   }
   function connected() {
     byId("connection").hidden = true;
+    refusedLast = false;
   }
   function refused(status) {
     disconnected(`That didn't work (${status}). Load the page again.`);
+    refusedLast = true;
   }
   addEventListener("online", resend);
   addEventListener("beforeunload", (event) => {

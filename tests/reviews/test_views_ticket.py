@@ -10,7 +10,7 @@ from django.utils import timezone
 
 from policies.domain.vocabulary import Reversibility, VerdictKind
 from reviews.domain.vocabulary import TicketState
-from reviews.models import Client, Question, Ticket, Verdict
+from reviews.models import Client, Presence, Question, Ticket, Verdict
 from reviews.services.ask import answer_question
 from reviews.services.claim import claim_ticket
 from reviews.services.settle import cancel_decision
@@ -104,7 +104,7 @@ def test_who_may_not_see_a_ticket_finds_no_page(client, policy, now, who):
 
 
 @pytest.mark.parametrize(
-    "act", ["claim", "verdict", "skip", "release", "escalate", "ask", "undo", "renew", "changes", "alike"]
+    "act", ["claim", "verdict", "skip", "release", "escalate", "ask", "undo", "renew", "changes", "alike", "presence"]
 )
 def test_eve_can_do_nothing_to_a_ticket(client, policy, now, act):
     ticket = make.gate_of(make.submit_one(now=now))
@@ -499,3 +499,36 @@ def test_a_second_person_is_shown_the_change_that_they_confirm(client, now):
     assert "Ana edited this" in page
     assert "<del>you</del><ins>we</ins>" in page
     assert "verdict 2 of 2" in page
+
+
+# ---- Who else has it open -------------------------------------------------------------------------------------------
+
+
+def seen_by(client, user, ticket):
+    client.force_login(user)
+    return post(client, ticket, "presence", {}).content.decode()
+
+
+def test_whoever_else_has_a_ticket_open_is_named_and_forgotten_after_half_a_minute(client, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    assert seen_by(client, make.omar(), ticket) == ""
+    assert seen_by(client, make.ana(), ticket) == "Omar has this open too"
+    assert seen_by(client, make.ben(), ticket) == "Ana, Omar have this open too"
+    Presence.objects.filter(user=make.omar()).update(seen_at=timezone.now() - timedelta(seconds=31))
+    assert seen_by(client, make.ben(), ticket) == "Ana has this open too"
+
+
+def test_who_went_on_to_another_ticket_has_the_first_no_longer_open(client, policy, now):
+    first, second = (make.gate_of(make.submit_one(now=now)) for _ in range(2))
+    seen_by(client, make.ana(), first)
+    seen_by(client, make.ana(), second)
+    assert seen_by(client, make.ben(), first) == ""
+    assert Presence.objects.count() == 2
+
+
+def test_who_holds_a_ticket_is_said_once(client, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    claim_ticket(ticket.pk, reviewer=make.ana(), now=now)
+    seen_by(client, make.ana(), ticket)
+    assert seen_by(client, make.ben(), ticket) == ""
+    assert "Ana has this open." in client.get(f"/tickets/{ticket.pk}/").content.decode()
