@@ -9,6 +9,8 @@ import json
 import os
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
+from typing import Any
+from urllib.parse import unquote, urlsplit
 
 from django.core.exceptions import ImproperlyConfigured
 from psycopg import ProgrammingError
@@ -88,6 +90,39 @@ def number(name: str, default: str) -> float:
     if not parsed.is_finite() or parsed < 0:
         raise SettingUnreadable(f"{name} is {value!r}, and must be a number of 0 or more.")
     return float(parsed)
+
+
+def mail(name: str) -> dict[str, Any]:
+    """Where e-mail goes, as Django's settings EMAIL_…: nowhere, unless the variable is set.
+
+    `smtp://user:password@host:587` speaks TLS once it is connected (with `?tls=0`, never), `smtps://` from the first
+    byte; `file:///directory` keeps each message as a file, `console:` prints it.
+    """
+    value = text(name, "")
+    backend = "django.core.mail.backends.{}.EmailBackend"
+    if not value:
+        return {"EMAIL_BACKEND": backend.format("dummy")}
+    parts = urlsplit(value)
+    if parts.scheme == "console":
+        return {"EMAIL_BACKEND": backend.format("console")}
+    if parts.scheme == "file" and parts.path:
+        return {"EMAIL_BACKEND": backend.format("filebased"), "EMAIL_FILE_PATH": unquote(parts.path)}
+    if parts.scheme not in {"smtp", "smtps"} or not parts.hostname:
+        raise SettingUnreadable(f"{name} must start with smtp://host, smtps://host, file:///directory or console:.")
+    try:
+        port = parts.port
+    except ValueError:
+        raise SettingUnreadable(f"{name} names a port that is no number.") from None
+    encrypted = parts.scheme == "smtps"
+    return {
+        "EMAIL_BACKEND": backend.format("smtp"),
+        "EMAIL_HOST": parts.hostname,
+        "EMAIL_PORT": port or (465 if encrypted else 587),
+        "EMAIL_HOST_USER": unquote(parts.username or ""),
+        "EMAIL_HOST_PASSWORD": unquote(parts.password or ""),
+        "EMAIL_USE_SSL": encrypted,
+        "EMAIL_USE_TLS": not encrypted and parts.query != "tls=0",
+    }
 
 
 def database(name: str) -> dict[str, str]:

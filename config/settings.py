@@ -4,7 +4,9 @@ docs/operations.md explains each variable; a test compares the two.
 """
 
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
+from urllib.parse import urlsplit
 
 import structlog
 from csp.constants import NONE, SELF
@@ -37,6 +39,8 @@ CLAIM_LEASE_SECONDS = env.whole("CLAIM_LEASE_SECONDS", 300, least=1)
 CLAIM_MAX_SECONDS = env.whole("CLAIM_MAX_SECONDS", 1800, least=1)
 # Publishing a policy takes a second admin.
 POLICY_TWO_ADMINS = env.flag("POLICY_TWO_ADMINS", default=False)
+# Permits are signed with the first key of this file, which is made by `manage.py up` and by rotate_permit_key.
+PERMIT_KEY_FILE = Path(env.text("PERMIT_KEY_FILE", str(VAR_DIR / "keys" / "permits.json")))
 # Reviewers and admins must have confirmed a one-time password. Off in the embedded first run.
 REQUIRE_OTP = env.flag("REQUIRE_OTP", default=False)
 
@@ -131,7 +135,9 @@ def database(parts: dict[str, str], *, statement_timeout_ms: int, pool_size: int
     }
     names = {"NAME": "dbname", "USER": "user", "PASSWORD": "password", "HOST": "host", "PORT": "port"}
     return {
-        "ENGINE": "django.db.backends.postgresql",
+        "ENGINE": "config.postgres",
+        # A server that can't be heard keeps nobody's time; its own limit comes first where it can.
+        "PATIENCE_SECONDS": statement_timeout_ms / 1000 + 2 if statement_timeout_ms else None,
         **{setting: parts.get(part, "") for setting, part in names.items()},
         "CONN_MAX_AGE": 0 if pool_size else 60,
         "CONN_HEALTH_CHECKS": True,
@@ -139,6 +145,10 @@ def database(parts: dict[str, str], *, statement_timeout_ms: int, pool_size: int
             **{part: value for part, value in parts.items() if part not in names.values()},
             "application_name": "countersign",
             "connect_timeout": 5,
+            "keepalives_idle": 10,
+            "keepalives_interval": 5,
+            "keepalives_count": 3,
+            "tcp_user_timeout": 15_000,
             "server_side_binding": True,
             # Prepared are the statements that ask for it, those of the hot paths; without a threshold none would be.
             "prepare_threshold": 1_000_000,
@@ -275,6 +285,17 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "REDOC_DIST": "SIDECAR",
 }
+
+# --- E-mail: what people are told by channels -----------------------------------------------------------------------
+
+MAIL = env.mail("EMAIL_URL")
+EMAIL_BACKEND = MAIL["EMAIL_BACKEND"]
+EMAIL_FILE_PATH = MAIL.get("EMAIL_FILE_PATH")
+EMAIL_HOST, EMAIL_PORT = MAIL.get("EMAIL_HOST", ""), MAIL.get("EMAIL_PORT", 0)
+EMAIL_HOST_USER, EMAIL_HOST_PASSWORD = MAIL.get("EMAIL_HOST_USER", ""), MAIL.get("EMAIL_HOST_PASSWORD", "")
+EMAIL_USE_SSL, EMAIL_USE_TLS = MAIL.get("EMAIL_USE_SSL", False), MAIL.get("EMAIL_USE_TLS", False)
+EMAIL_TIMEOUT = WEBHOOK_TIMEOUT_SECONDS
+DEFAULT_FROM_EMAIL = env.text("EMAIL_FROM", f"Countersign <countersign@{urlsplit(PUBLIC_URL).hostname}>")
 
 # --- Static files --------------------------------------------------------------------------------------------------
 

@@ -5,14 +5,16 @@ from typing import Any, ClassVar
 from django import forms
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
 from django.utils import timezone
 from simple_history.admin import SimpleHistoryAdmin
 
-from reviews.domain.vocabulary import Scope
+from reviews.domain.vocabulary import ChannelKind, Notice, Scope
 from reviews.models import (
     Attempt,
+    Channel,
     Client,
     ClientKey,
     Decision,
@@ -25,7 +27,7 @@ from reviews.models import (
 )
 from reviews.permissions import is_admin
 from reviews.services.deliver import replay_delivery
-from reviews.services.endpoints import enable_endpoint, end_rotation, new_secret, rotate_secret
+from reviews.services.endpoints import enable_receiver, end_rotation, new_secret, rotate_secret
 from reviews.services.keys import issue_key, revoke_key
 from reviews.services.post import UrlRefused, check_url
 
@@ -161,7 +163,57 @@ class EndpointAdmin(EditedByAdmins, SimpleHistoryAdmin):
     @admin.action(description="Enable again")
     def enable(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
         for endpoint in endpoints:
-            enable_endpoint(endpoint)
+            enable_receiver(endpoint)
+
+
+class ChannelForm(forms.ModelForm):
+    """A channel; what it is told as boxes to tick, and its address checked by what kind it is."""
+
+    notices = forms.MultipleChoiceField(
+        choices=Notice.choices, widget=forms.CheckboxSelectMultiple, label="It is told when"
+    )
+
+    class Meta:
+        model = Channel
+        fields = ("title", "kind", "workflow", "address", "notices", "active")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned: dict[str, Any] = super().clean() or {}
+        kind, address = cleaned.get("kind"), cleaned.get("address", "")
+        try:
+            if kind == ChannelKind.SLACK:
+                check_url(address)
+            elif address:
+                validate_email(address)
+        except UrlRefused as refused:
+            self.add_error("address", refused.detail)
+        except ValidationError as refused:
+            self.add_error("address", refused)
+        return cleaned
+
+
+@admin.register(Channel)
+class ChannelAdmin(EditedByAdmins, SimpleHistoryAdmin):
+    """How people are told: by e-mail, and in chat rooms."""
+
+    form = ChannelForm
+    list_display = ("title", "kind", "workflow", "active", "failing_since", "disabled_reason")
+    list_filter = ("kind", "workflow", "active")
+    list_select_related = ("workflow",)
+    readonly_fields = ("failing_since", "disabled_at", "disabled_reason")
+    fields = (*ChannelForm.Meta.fields, *readonly_fields)
+    actions = ("enable",)
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
+        return self.readonly_fields if obj and obj.failing_since else ()
+
+    def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
+        return self.fields if obj and obj.failing_since else ChannelForm.Meta.fields
+
+    @admin.action(description="Enable again")
+    def enable(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        for channel in channels:
+            enable_receiver(channel)
 
 
 class AttemptsOfDelivery(ForAdmins, admin.TabularInline):
@@ -176,9 +228,18 @@ class AttemptsOfDelivery(ForAdmins, admin.TabularInline):
 class DeliveryAdmin(ForAdmins, admin.ModelAdmin):
     """The outbox: seen, and sent again on request."""
 
-    list_display = ("type", "endpoint", "state", "attempts_made", "next_attempt_at", "created_at", "delivered_at")
-    list_filter = ("state", "type", "endpoint")
-    list_select_related = ("endpoint",)
+    list_display = (
+        "type",
+        "endpoint",
+        "channel",
+        "state",
+        "attempts_made",
+        "next_attempt_at",
+        "created_at",
+        "delivered_at",
+    )
+    list_filter = ("state", "type", "endpoint", "channel")
+    list_select_related = ("endpoint", "channel")
     show_full_result_count = False
     ordering = ("-id",)
     inlines = (AttemptsOfDelivery,)

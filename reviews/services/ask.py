@@ -79,6 +79,7 @@ def answer_question(
             resting_state=TicketState.OPEN,
             asked_at=None,
             due_at=ticket.due_at + (now - ticket.asked_at),
+            stood_still=ticket.stood_still + (now - ticket.asked_at),
             reserved_for_id=None if away else question.asked_by_id,
             reserved_until=None if away else now + timedelta(minutes=KEPT_MINUTES),
         )

@@ -1,9 +1,11 @@
 """The outbox dispatcher: leases what is due, sends it outside any transaction, writes down each try.
 
 At least once: a message that was sent and not written down is sent again when its lease is over, under the same id.
-One slow or broken endpoint costs the others nothing: each has five lanes at most, and one while it fails.
+One slow or broken endpoint costs the others nothing: each has five lanes at most, and one while it fails. A channel,
+by which people are told, has the same; only how a message leaves differs.
 """
 
+import json
 import threading
 import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
@@ -17,9 +19,11 @@ from django.db import connection, transaction
 from django.db.models import QuerySet
 from standardwebhooks.webhooks import EmptyWebhookSecretError
 
-from reviews.domain.vocabulary import DeliveryState, EventKind
+from reviews.domain.notices import message_for, sentence_of_many
+from reviews.domain.vocabulary import ChannelKind, DeliveryState, EventKind
 from reviews.domain.webhooks import DISABLED_AFTER, read_retry_after, signed_headers, wait_after
-from reviews.models import Attempt, Delivery, Endpoint
+from reviews.models import Attempt, Channel, Delivery, Endpoint
+from reviews.services.mail import mail
 from reviews.services.post import Answered, post
 from reviews.services.record import record
 from reviews.services.ring import ring
@@ -98,34 +102,42 @@ def _leased(count: int, *, now: datetime) -> list[Delivery]:
             },
         )
         ids = [row[0] for row in cursor.fetchall()]
-    return list(Delivery.objects.filter(id__in=ids).select_related("endpoint"))
+    return list(Delivery.objects.filter(id__in=ids).select_related("endpoint", "channel", "recipient"))
 
 
+# Of each receiver that is active, what is due and fits its free lanes. Endpoints and channels have an index each.
+_DUE = """
+    SELECT d.id, d.next_attempt_at
+      FROM (SELECT r.id,
+                   (CASE WHEN r.failing_since IS NULL THEN %(lanes)s ELSE %(failing_lanes)s END)
+                   - (SELECT count(*) FROM reviews_delivery l
+                       WHERE l.{column} = r.id AND l.state = 'waiting' AND l.leased_until IS NOT NULL
+                         AND l.leased_until >= %(now)s) AS free
+              FROM {receivers} WHERE r.active) lanes
+     CROSS JOIN LATERAL (
+           SELECT d.id, d.next_attempt_at FROM reviews_delivery d
+            WHERE d.{column} = lanes.id AND d.state = 'waiting' AND d.next_attempt_at <= %(now)s
+              AND (d.leased_until IS NULL OR d.leased_until < %(now)s)
+            ORDER BY d.next_attempt_at LIMIT greatest(lanes.free, 0) FOR UPDATE SKIP LOCKED) d
+"""
 _LEASE = """
-    WITH lanes AS (
-        SELECT e.id,
-               (CASE WHEN e.failing_since IS NULL THEN %(lanes)s ELSE %(failing_lanes)s END)
-               - (SELECT count(*) FROM reviews_delivery l
-                   WHERE l.endpoint_id = e.id AND l.state = 'waiting' AND l.leased_until IS NOT NULL
-                     AND l.leased_until >= %(now)s) AS free
-          FROM reviews_endpoint e JOIN reviews_client c ON c.id = e.client_id
-         WHERE e.active AND c.active
-    ), due AS (
-        SELECT d.id
-          FROM lanes CROSS JOIN LATERAL (
-               SELECT d.id, d.next_attempt_at FROM reviews_delivery d
-                WHERE d.endpoint_id = lanes.id AND d.state = 'waiting' AND d.next_attempt_at <= %(now)s
-                  AND (d.leased_until IS NULL OR d.leased_until < %(now)s)
-                ORDER BY d.next_attempt_at LIMIT greatest(lanes.free, 0) FOR UPDATE SKIP LOCKED) d
-         ORDER BY d.next_attempt_at LIMIT %(count)s
+    WITH due AS (
+        SELECT id FROM (({endpoints}) UNION ALL ({channels})) d ORDER BY next_attempt_at LIMIT %(count)s
     )
     UPDATE reviews_delivery d SET leased_until = %(until)s FROM due WHERE d.id = due.id RETURNING d.id
-"""
+""".format(  # noqa: S608  the parts are ours, and above
+    endpoints=_DUE.format(
+        column="endpoint_id", receivers="reviews_endpoint r JOIN reviews_client c ON c.id = r.client_id AND c.active"
+    ),
+    channels=_DUE.format(column="channel_id", receivers="reviews_channel r"),
+)
 
 
 def _send(delivery: Delivery, *, at: datetime) -> Answered:
     """In a thread of the pool, which touches no database. Never raises."""
     endpoint = delivery.endpoint
+    if endpoint is None:
+        return _tell(delivery)
     keys = tuple(secret for secret in (endpoint.secret, endpoint.previous_secret) if secret)
     try:
         signed = signed_headers(message_id=str(delivery.pk), at=at, body=delivery.body, secrets=keys)
@@ -135,6 +147,21 @@ def _send(delivery: Delivery, *, at: datetime) -> Answered:
         )
     headers = {"Content-Type": "application/json", "User-Agent": "Countersign", **signed}
     return post(endpoint.url, body=delivery.body.encode(), headers=headers)
+
+
+def _tell(delivery: Delivery) -> Answered:
+    """The same for a channel: by e-mail, or to a chat room."""
+    channel, body = delivery.channel, json.loads(delivery.body)
+    assert channel is not None, "the database holds that there is one"
+    said, link = body["said"], body["link"]
+    if delivery.count > 1:
+        said = sentence_of_many(delivery.type, count=delivery.count, workflow=body["workflow"])
+        link = body["desk"]
+    message = message_for(channel.kind, said=said, link=link)
+    if channel.kind == ChannelKind.SLACK:
+        headers = {"Content-Type": "application/json", "User-Agent": "Countersign"}
+        return post(channel.address, body=json.dumps(message).encode(), headers=headers)
+    return mail(channel.address or (delivery.recipient.email if delivery.recipient else ""), **message)
 
 
 def _write_down(delivery: Delivery, answered: Answered, *, at: datetime) -> None:
@@ -158,9 +185,9 @@ def _write_down(delivery: Delivery, answered: Answered, *, at: datetime) -> None
         # Only while the lease is ours: a replay, or another dispatcher after a long stop, may have taken it up.
         Delivery.objects.filter(pk=delivery.pk, leased_until=delivery.leased_until).update(**changes)
         if delivered:
-            Endpoint.objects.filter(pk=delivery.endpoint_id, failing_since__isnull=False).update(failing_since=None)
+            _receivers_of(delivery).filter(failing_since__isnull=False).update(failing_since=None)
         else:
-            _note_failure(delivery.endpoint_id, answered, at=at)
+            _note_failure(delivery, answered, at=at)
 
 
 def _put_off(delivery: Delivery, answered: Answered, *, at: datetime) -> dict[str, Any]:
@@ -172,20 +199,29 @@ def _put_off(delivery: Delivery, answered: Answered, *, at: datetime) -> dict[st
     return {"next_attempt_at": at + again}
 
 
-def _note_failure(endpoint_id: int, answered: Answered, *, at: datetime) -> None:
-    """Since when an endpoint fails; gone, or failing for five days, it is disabled with an alarm."""
-    endpoint = Endpoint.objects.select_for_update(of=("self",)).select_related("client").get(pk=endpoint_id)
-    if endpoint.failing_since is None:
-        endpoint.failing_since = at
-        endpoint.save(update_fields=["failing_since"])
-    too_long = at - endpoint.failing_since >= DISABLED_AFTER
-    if endpoint.active and (answered.status == GONE or too_long):
-        endpoint.active = False
-        endpoint.disabled_at = at
-        endpoint.disabled_reason = "It answered 410 Gone." if answered.status == GONE else "It failed for five days."
-        endpoint.save(update_fields=["active", "disabled_at", "disabled_reason"])
-        body = {"what": "endpoint_disabled", "endpoint": endpoint.pk, "status": answered.status}
-        record(EventKind.ALARM_RAISED, now=at, client=endpoint.client, body=body)
+def _receivers_of(delivery: Delivery) -> QuerySet[Endpoint] | QuerySet[Channel]:
+    """The one endpoint or channel that it goes to."""
+    if delivery.endpoint_id is None:
+        return Channel.objects.filter(pk=delivery.channel_id)
+    return Endpoint.objects.filter(pk=delivery.endpoint_id)
+
+
+def _note_failure(delivery: Delivery, answered: Answered, *, at: datetime) -> None:
+    """Since when a receiver fails; gone, or failing for five days, it is disabled with an alarm."""
+    receiver = _receivers_of(delivery).select_for_update().get()
+    if receiver.failing_since is None:
+        receiver.failing_since = at
+        receiver.save(update_fields=["failing_since"])
+    too_long = at - receiver.failing_since >= DISABLED_AFTER
+    if receiver.active and (answered.status == GONE or too_long):
+        receiver.active = False
+        receiver.disabled_at = at
+        receiver.disabled_reason = "It answered 410 Gone." if answered.status == GONE else "It failed for five days."
+        receiver.save(update_fields=["active", "disabled_at", "disabled_reason"])
+        kind = "channel" if isinstance(receiver, Channel) else "endpoint"
+        body = {"what": f"{kind}_disabled", kind: receiver.pk, "status": answered.status}
+        client = None if isinstance(receiver, Channel) else receiver.client
+        record(EventKind.ALARM_RAISED, now=at, client=client, body=body)
 
 
 # ---- Again ----------------------------------------------------------------------------------------------------------

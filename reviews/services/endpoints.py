@@ -1,9 +1,9 @@
-"""Secrets of webhook endpoints, and endpoints that were disabled."""
+"""Secrets of webhook endpoints, and receivers that were disabled."""
 
 import base64
 import secrets
 
-from reviews.models import Endpoint
+from reviews.models import Endpoint, Receiver
 
 
 def new_secret() -> str:
@@ -24,7 +24,7 @@ def end_rotation(endpoint: Endpoint) -> None:
     endpoint.save(update_fields=["previous_secret"])
 
 
-def enable_endpoint(endpoint: Endpoint) -> None:
-    """Send to it again, as if it had never failed."""
-    endpoint.active, endpoint.failing_since, endpoint.disabled_at, endpoint.disabled_reason = True, None, None, ""
-    endpoint.save(update_fields=["active", "failing_since", "disabled_at", "disabled_reason"])
+def enable_receiver(receiver: Receiver) -> None:
+    """Send to an endpoint or a channel again, as if it had never failed."""
+    receiver.active, receiver.failing_since, receiver.disabled_at, receiver.disabled_reason = True, None, None, ""
+    receiver.save(update_fields=["active", "failing_since", "disabled_at", "disabled_reason"])

@@ -11,6 +11,7 @@ from policies.models import PolicyChange, Workflow
 from reviews.domain.answer import moment
 from reviews.domain.vocabulary import EventKind, WebhookType
 from reviews.models import Client, Decision, Delivery, Endpoint, Event, Ticket
+from reviews.services.notify import notify
 from reviews.services.ring import ring
 
 
@@ -26,15 +27,16 @@ def record(
     policy_change: PolicyChange | None = None,
     body: Mapping[str, Any],
 ) -> Event:
-    """Write one event. Of `ticket` its decision, and of `decision` its client and workflow, need not be given.
+    """Write one event, and tell the people whose news it is.
 
-    `body` is of ids, codes, figures and hashes, never of free text: it outlives the purge. Raises ValueError for a body
-    that has no canonical JSON.
+    Of `ticket` its decision, and of `decision` its client and workflow, need not be given. `body` is of ids, codes,
+    figures and hashes, never of free text: it outlives the purge. Raises ValueError for a body that has no canonical
+    JSON.
     """
     decision_id = decision.pk if decision else ticket.decision_id if ticket else None
     if decision is None and ticket is not None:
         decision = ticket.decision
-    return Event.objects.create(
+    event = Event.objects.create(
         kind=kind,
         at=now,
         user_id=user.pk if user else None,
@@ -45,6 +47,8 @@ def record(
         policy_change=policy_change,
         body=canonical_bytes(dict(body)).decode(),
     )
+    notify(event, about=body)
+    return event
 
 
 def announce(event: Event, type: WebhookType, *, body: Mapping[str, Any]) -> None:  # noqa: A002  the outbox's word

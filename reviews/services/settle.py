@@ -37,11 +37,13 @@ __all__ = [
     "AlreadySettled",
     "UnknownDecision",
     "cancel_decision",
+    "each_free",
     "escalate_due",
     "expire_due",
     "lapse_due",
     "settle",
     "settle_due",
+    "settle_gate_of",
     "settle_if_over",
 ]
 
@@ -92,9 +94,15 @@ def settle_if_over(ticket: Ticket, *, now: datetime) -> Outcome | None:
         return settle(locked, now=now) if _is_over(locked, now=now) else None
 
 
+def settle_gate_of(decision: Decision, *, now: datetime) -> None:
+    """The same for a decision's gate, if it has one."""
+    for gate in Ticket.objects.gates().past_hold(now=now).filter(decision=decision):
+        settle_if_over(gate, now=now)
+
+
 def settle_due(*, now: datetime, limit: int = BATCH) -> int:
     """Settle every ticket whose hold is over; how many."""
-    return _each(
+    return each_free(
         Ticket.objects.past_hold(now=now).order_by("effective_at"),
         lambda ticket: settle(ticket, now=now),
         still=lambda ticket: _is_over(ticket, now=now),
@@ -183,7 +191,7 @@ def cancel_decision(decision_id: UUID, *, client: Client, reason: str, now: date
 
 def expire_due(*, now: datetime, limit: int = BATCH) -> int:
     """End the gates whose decision's deadline has passed undecided. Never an approval: do not act."""
-    return _each(
+    return each_free(
         Ticket.objects.past_deadline(now=now).order_by("deadline"),
         lambda ticket: _expire(ticket, now=now),
         still=lambda ticket: ticket.state in UNDECIDED and ticket.deadline is not None and ticket.deadline <= now,
@@ -205,7 +213,7 @@ def escalate_due(*, now: datetime, limit: int = BATCH) -> int:
 
     Who holds it keeps it, and what is on their page stands; given back, it goes on to the escalation group.
     """
-    return _each(
+    return each_free(
         Ticket.objects.past_due(now=now).order_by("due_at"),
         lambda ticket: _escalate(ticket, now=now),
         still=lambda ticket: (
@@ -226,7 +234,7 @@ def _escalate(ticket: Ticket, *, now: datetime) -> None:
 
 def lapse_due(*, now: datetime, limit: int = BATCH) -> int:
     """Put back what nobody has looked at for the length of a lease, by the database's clock; how many."""
-    return _each(
+    return each_free(
         Ticket.objects.filter(state=TicketState.CLAIMED, claimed_until__lt=DatabaseClock()).order_by("claimed_until"),
         lambda ticket: _lapse(ticket, now=now),
         still=lambda ticket: ticket.state == TicketState.CLAIMED and lease_is_over(ticket),
@@ -244,7 +252,7 @@ def _lapse(ticket: Ticket, *, now: datetime) -> None:
 # ---- One at a time --------------------------------------------------------------------------------------------------
 
 
-def _each(
+def each_free(
     tickets: QuerySet[Ticket],
     act: Callable[[Ticket], object],
     *,

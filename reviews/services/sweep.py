@@ -19,6 +19,7 @@ from reviews.models import Delivery, Heartbeat, Skip
 from reviews.services.beat import beat
 from reviews.services.ingest import unfinished_intakes
 from reviews.services.record import announce, record
+from reviews.services.remind import remind_due
 from reviews.services.ring import ring
 from reviews.services.settle import escalate_due, expire_due, lapse_due, settle_due
 
@@ -63,6 +64,7 @@ def sweep_once(*, now: datetime) -> dict[str, int]:
         "settled": lambda: settle_due(now=now),
         "expired": lambda: expire_due(now=now),
         "escalated": lambda: escalate_due(now=now),
+        "reminded": lambda: remind_due(now=now),
         "lapsed": lambda: lapse_due(now=now),
         "policy_changes": lambda: tell_policy_changes(now=now),
         "intakes_rung": lambda: _ring_for_intakes(now=now),
@@ -122,10 +124,9 @@ def _ring_for_deliveries(*, now: datetime) -> int:
     """A bell for the dispatcher where anything is due that nobody is sending."""
     due = Delivery.objects.filter(
         Q(leased_until__isnull=True) | Q(leased_until__lt=now),
+        Q(endpoint__active=True, endpoint__client__active=True) | Q(channel__active=True),
         state=DeliveryState.WAITING,
         next_attempt_at__lte=now,
-        endpoint__active=True,
-        endpoint__client__active=True,
     )
     if not due.exists():
         return 0

@@ -29,6 +29,8 @@ def test_a_missing_setting_is_named(monkeypatch):
         (lambda: env.number("A_SETTING", "0.3"), "-1"),
         (lambda: env.database("A_SETTING"), "host=somewhere"),
         (lambda: env.database("A_SETTING"), "http://example.org"),
+        (lambda: env.mail("A_SETTING"), "mail.example.org"),
+        (lambda: env.mail("A_SETTING"), "smtp://example.org:many"),
     ],
 )
 def test_a_value_that_cannot_be_read_is_named(monkeypatch, reader, value):
@@ -100,3 +102,45 @@ def test_the_settings_name_what_is_missing():
     )
     assert found.returncode != 0
     assert "SECRET_KEY is not set" in found.stderr
+
+
+@pytest.mark.parametrize(
+    ("url", "expected"),
+    [
+        ("", {"EMAIL_BACKEND": "django.core.mail.backends.dummy.EmailBackend"}),
+        ("console:", {"EMAIL_BACKEND": "django.core.mail.backends.console.EmailBackend"}),
+        (
+            "file:///var/a%20mail",
+            {"EMAIL_BACKEND": "django.core.mail.backends.filebased.EmailBackend", "EMAIL_FILE_PATH": "/var/a mail"},
+        ),
+        (
+            "smtp://ada%40example.org:p%2Fw@mail.example.org",
+            {
+                "EMAIL_BACKEND": "django.core.mail.backends.smtp.EmailBackend",
+                "EMAIL_HOST": "mail.example.org",
+                "EMAIL_PORT": 587,
+                "EMAIL_HOST_USER": "ada@example.org",
+                "EMAIL_HOST_PASSWORD": "p/w",
+                "EMAIL_USE_SSL": False,
+                "EMAIL_USE_TLS": True,
+            },
+        ),
+    ],
+)
+def test_where_mail_goes_is_one_address(monkeypatch, url, expected):
+    monkeypatch.setenv("A_SETTING", url)
+    assert env.mail("A_SETTING") == expected
+
+
+@pytest.mark.parametrize(
+    ("url", "port", "from_the_first_byte", "later"),
+    [
+        ("smtps://mail.example.org", 465, True, False),
+        ("smtp://localhost:25?tls=0", 25, False, False),
+        ("smtp://localhost:2525", 2525, False, True),
+    ],
+)
+def test_mail_is_encrypted_unless_it_is_said_not_to_be(monkeypatch, url, port, from_the_first_byte, later):
+    monkeypatch.setenv("A_SETTING", url)
+    found = env.mail("A_SETTING")
+    assert (found["EMAIL_PORT"], found["EMAIL_USE_SSL"], found["EMAIL_USE_TLS"]) == (port, from_the_first_byte, later)

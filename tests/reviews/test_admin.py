@@ -7,8 +7,9 @@ from django.contrib import admin
 from django.urls import reverse
 
 from reviews.admin import ForAdmins
-from reviews.models import Client, ClientKey, Endpoint
+from reviews.models import Channel, Client, ClientKey, Endpoint
 from reviews.services.keys import key_is_valid
+from tests import factories as make
 from tests.factories import make_client, make_user, submit_one
 
 pytestmark = pytest.mark.django_db
@@ -101,3 +102,35 @@ def test_what_admins_change_of_a_client_is_kept_as_history(ada):
     assert Client.objects.get(pk=upstream.pk).rate_limit == 5
     assert ada.get(reverse("admin:reviews_client_history", args=[upstream.pk])).status_code == 200
     assert upstream.history.latest().history_user.username == "ada"
+
+
+def test_a_channel_is_a_mailbox_each_of_those_concerned_or_a_chat_room_outside(ada, settings):
+    settings.ALLOW_LOOPBACK_WEBHOOKS = False
+    add = reverse("admin:reviews_channel_add")
+    form = {"title": "Leads", "notices": ["stop", "alarm.raised"], "active": "on"}
+    refused = {
+        ("email", "no address"): "Enter a valid email address.",
+        ("slack", "https://10.0.0.1/hook"): "10.0.0.1 is private.",
+        ("slack", ""): "The URL must start with https://",
+    }
+    for (kind, address), why in refused.items():
+        assert why in ada.post(add, {**form, "kind": kind, "address": address}).content.decode()
+    assert not Channel.objects.exists()
+    for title, kind, address in (
+        ("All", "email", ""),
+        ("Box", "email", "desk@example.org"),
+        ("Room", "slack", "https://hooks.example.org/T0/B0"),
+    ):
+        assert ada.post(add, {**form, "title": title, "kind": kind, "address": address}).status_code == 302
+    assert set(Channel.objects.values_list("title", flat=True)) == {"All", "Box", "Room"}
+    assert Channel.objects.get(title="Box").notices == ["stop", "alarm.raised"]
+
+
+def test_a_disabled_channel_says_why_and_is_enabled_again(ada):
+    channel = Channel.objects.create(title="Room", kind="slack", address="https://example.org/h", active=False)
+    Channel.objects.update(failing_since=make.NOW, disabled_at=make.NOW, disabled_reason="It failed for five days.")
+    page = ada.get(reverse("admin:reviews_channel_change", args=[channel.pk])).content.decode()
+    assert "It failed for five days." in page
+    ada.post(reverse("admin:reviews_channel_changelist"), {"action": "enable", "_selected_action": [channel.pk]})
+    channel.refresh_from_db()
+    assert (channel.active, channel.failing_since, channel.disabled_reason) == (True, None, "")

@@ -10,7 +10,9 @@ import socket
 import sys
 import time
 from contextlib import closing
+from io import StringIO
 from typing import IO, Any
+from urllib.parse import quote
 
 from django.conf import settings
 from django.core.management import call_command, get_commands
@@ -94,6 +96,9 @@ class Command(BaseCommand):
         self.say("Migrating …")
         call_command("migrate", verbosity=0, interactive=False)
         connections.close_all()
+
+        if not settings.PERMIT_KEY_FILE.exists():
+            call_command("rotate_permit_key", stdout=StringIO())
 
         host, port = options["host"], options["port"]
         environment = child_environment(planned, host=host, port=port)
@@ -181,6 +186,7 @@ def child_environment(planned: embedded.Plan, *, host: str, port: int) -> dict[s
         "DJANGO_SETTINGS_MODULE": "config.settings",
         "PUBLIC_URL": f"http://{reachable}:{port}",
         "ALLOW_LOOPBACK_WEBHOOKS": "1",
+        "EMAIL_URL": f"file://{quote(str(planned.directory / 'mail'))}",
         "PYTHONUNBUFFERED": "1",
     }
     return {**defaults, **os.environ, "VAR_DIR": str(planned.directory)}

@@ -1,0 +1,38 @@
+"""One e-mail, by the server that EMAIL_URL names: no database here, and no transaction around it."""
+
+import time
+from smtplib import SMTPException, SMTPResponseException
+
+from django.conf import settings
+from django.core.mail import BadHeaderError, EmailMessage
+
+from reviews.services.post import Answered
+
+NOWHERE = "django.core.mail.backends.dummy.EmailBackend"
+TAKEN = 250  # what a mail server answers to a message that it took
+
+
+def mail(address: str, *, subject: str, text: str) -> Answered:
+    """Send it, once. Never raises: whatever goes wrong is in the answer, whose status is the mail server's."""
+    started = time.monotonic()
+    status, error = None, ""
+    try:
+        if settings.EMAIL_BACKEND == NOWHERE:
+            error = "EMAIL_URL is not set."
+        elif EmailMessage(subject=subject, body=text, to=[address]).send():
+            status = TAKEN
+    except SMTPResponseException as refusal:
+        status, error = refusal.smtp_code, f"{type(refusal).__name__}: {_readable(refusal.smtp_error)}"
+    except (SMTPException, OSError, BadHeaderError, ValueError) as fault:
+        error = f"{type(fault).__name__}: {fault}"
+    return Answered(
+        status=status,
+        error=error[:300],
+        response="",
+        retry_after="",
+        milliseconds=round((time.monotonic() - started) * 1000),
+    )
+
+
+def _readable(answer: bytes | str) -> str:
+    return answer.decode(errors="replace") if isinstance(answer, bytes) else answer
