@@ -6,6 +6,7 @@ from django.views.generic import TemplateView
 from drf_spectacular.views import SpectacularJSONAPIView
 
 from config import health
+from reviews.api.views.permits import jwks
 
 # Its icons are images inside its style sheet; the page shows nothing but our own schema.
 api_docs = csp_update({"img-src": ["data:"]})(TemplateView.as_view(template_name="api_docs.html"))
@@ -14,6 +15,7 @@ urlpatterns = [
     path("healthz", health.healthz),
     path("readyz", health.readyz),
     path("metrics", health.metrics),
+    path(".well-known/jwks.json", jwks, name="jwks"),
     path("login/", auth.LoginView.as_view(redirect_authenticated_user=True), name="login"),
     path("logout/", auth.LogoutView.as_view(), name="logout"),
     path("admin/", admin.site.urls),

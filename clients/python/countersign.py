@@ -4,8 +4,9 @@ countersign = Countersign("https://review.example.org", key="cs_…")
 decision = countersign.submit({"external_id": "refund-8841", "workflow": "support", …})
 while decision["outcome"] is None:
     decision = countersign.decision(decision["id"], wait=30)
-if decision["outcome"]["kind"] in MAY_RUN:
-    run(decision["outcome"]["action"], decision["outcome"]["payload"])  # not what was submitted
+if decision["outcome"]["kind"] in MAY_RUN:  # what runs is the outcome's, not what was submitted
+    permit = countersign.permit(decision["id"], audience="payments-executor")["permit"]
+    hand_over(permit, decision["outcome"]["action"], decision["outcome"]["payload"])  # to who checks it and acts
 """
 
 import json
@@ -34,7 +35,7 @@ class Countersign:
     def __init__(self, url: str, *, key: str, timeout: float = 10) -> None:
         if not url.startswith(("https://", "http://")):
             raise ValueError("url must start with https:// or http://.")
-        self._base, self._key, self._timeout = url.rstrip("/") + "/api/v1", key, timeout
+        self._url, self._key, self._timeout = url.rstrip("/"), key, timeout
 
     def submit(self, decision: Mapping[str, Any], *, idempotency_key: str | None = None) -> dict[str, Any]:
         """Propose an action. The same again gives the same decision; `replayed` says which it was."""
@@ -72,6 +73,25 @@ class Countersign:
             if not page["more"]:
                 time.sleep(every)
 
+    def permit(self, decision_id: str, *, audience: str) -> dict[str, Any]:
+        """The outcome signed for the executor named `audience`, for two minutes: `permit` is what to hand over."""
+        return self._call("POST", f"/decisions/{quote(decision_id)}/permit", {"audience": audience})[0]
+
+    def redeem(self, jti: str, act_sha256: str) -> dict[str, Any]:
+        """As the executor: use a permit, once. When this raises anything, do not act."""
+        return self._call("POST", f"/permits/{quote(jti)}/redeem", {"act_sha256": act_sha256})[0]
+
+    def tell_execution(self, decision_id: str, *, succeeded: bool, detail: str = "") -> dict[str, Any]:
+        """Say what came of the action, as its executor or as who proposed it."""
+        body = {"status": "succeeded" if succeeded else "failed", "detail": detail}
+        return self._call("POST", f"/decisions/{quote(decision_id)}/execution", body)[0]
+
+    def permit_keys(self) -> dict[str, Any]:
+        """The public keys that permits are checked with; ask again when one is signed with a key that isn't there."""
+        with urlopen(self._url + "/.well-known/jwks.json", timeout=self._timeout) as response:  # noqa: S310
+            keys: dict[str, Any] = json.load(response)
+            return keys
+
     def cancel(self, decision_id: str, *, reason: str) -> dict[str, Any]:
         """Take a proposal back, while it isn't settled."""
         return self._call("POST", f"/decisions/{quote(decision_id)}/cancel", {"reason": reason})[0]
@@ -97,7 +117,7 @@ class Countersign:
     ) -> tuple[dict[str, Any], Mapping[str, str]]:
         sent = {"Authorization": f"Bearer {self._key}", "Content-Type": "application/json", **(headers or {})}
         data = body if body is None or isinstance(body, bytes) else json.dumps(body).encode()
-        request = Request(self._base + path, data=data, headers=sent, method=method)  # noqa: S310  checked above
+        request = Request(self._url + "/api/v1" + path, data=data, headers=sent, method=method)  # noqa: S310  checked above
         try:
             with urlopen(request, timeout=self._timeout + longer) as response:  # noqa: S310
                 return json.load(response), response.headers

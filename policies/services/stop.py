@@ -1,6 +1,6 @@
 """Stop a workflow, or everything, and lift it again."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from typing import Final
 
@@ -35,6 +35,17 @@ def take_stop_lock_exclusive(workflow_id: int | None) -> None:
         cursor.execute(f"SET LOCAL statement_timeout = '{LONGEST_WAIT_SECONDS}s'")
         cursor.execute("SELECT pg_advisory_xact_lock(%s, %s)", [first, second])
         cursor.execute("SET LOCAL statement_timeout TO DEFAULT")
+
+
+def take_stop_locks_shared(workflow_ids: Iterable[int]) -> None:
+    """Wait for a stop that is under way in one of these workflows, or anywhere, and hold off those to come.
+
+    Always in one order. Whatever is read after it, in a statement of its own, is true until the commit.
+    """
+    with connection.cursor() as cursor:
+        cursor.execute("SET LOCAL lock_timeout = '3s'")
+        for lock in (STOP_EVERYTHING, *((STOP_WORKFLOW, workflow_id) for workflow_id in sorted(workflow_ids))):
+            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", lock)
 
 
 def pause(workflow: Workflow | None, *, actor: User, reason: str, now: datetime) -> PolicyChange:

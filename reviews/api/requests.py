@@ -8,7 +8,7 @@ from rest_framework import serializers
 from policies.domain.vocabulary import VerdictKind
 from reviews.api.strict import StrictSerializer, string
 from reviews.domain.submission import read_moment
-from reviews.domain.vocabulary import DecisionStatus, RejectReason
+from reviews.domain.vocabulary import DecisionStatus, LeadReason, RejectReason
 from reviews.models import Execution
 from reviews.services.answers import LONGEST_ESTIMATE, LONGEST_KEY, LONGEST_NOTE
 
@@ -51,6 +51,20 @@ class ExecutionReport(StrictSerializer):
     detail = string(longest=LONGEST_TEXT, required=False)
 
 
+class ForExecutor(StrictSerializer):
+    audience = string(longest=120)
+    audience.help_text = "The name of the executor's client, which is to act."
+
+
+class Redeem(StrictSerializer):
+    act_sha256 = serializers.RegexField(
+        "^[0-9a-f]{64}$",
+        max_length=64,
+        trim_whitespace=False,
+        help_text="SHA-256 of the canonical JSON (RFC 8785) of the payload that is about to run.",
+    )
+
+
 class NextTicket(StrictSerializer):
     """What the next ticket should be; nothing is anything."""
 
@@ -71,6 +85,15 @@ class Ask(Claimed):
 
 class Escalate(Claimed):
     note = string(longest=LONGEST_NOTE, required=False)
+
+
+class EndClaim(StrictSerializer):
+    reason = serializers.ChoiceField(choices=LeadReason.choices)
+
+
+class MoveTicket(EndClaim):
+    group = string(longest=150)
+    group.help_text = "The name of another group that the ticket's workflow asks."
 
 
 class GiveVerdict(Claimed):

@@ -138,6 +138,20 @@ class Truth(Shape):
     reported_at = serializers.DateTimeField()
 
 
+class Permit(Shape):
+    permit = serializers.CharField(help_text="The outcome signed: a JWS in compact form (RFC 7515), alg Ed25519.")
+    jti = serializers.UUIDField(help_text="Its id, to redeem it by.")
+    audience = serializers.CharField()
+    redeem = serializers.BooleanField(help_text="The executor must redeem it before it acts.")
+    expires_at = serializers.DateTimeField()
+
+
+class Redeemed(Shape):
+    jti = serializers.UUIDField()
+    decision = serializers.UUIDField()
+    redeemed_at = serializers.DateTimeField()
+
+
 class ExecutionReported(Shape):
     decision = serializers.UUIDField()
     status = serializers.ChoiceField(choices=Execution.Status.choices)

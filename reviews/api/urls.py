@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviews.api.views import afterwards, decisions, follow, tickets
+from reviews.api.views import afterwards, decisions, follow, lead, permits, tickets
 
 urlpatterns = [
     path("decisions", decisions.Decisions.as_view(), name="api-decisions"),
@@ -12,6 +12,8 @@ urlpatterns = [
     path("decisions/<uuid:decision_id>/answer", afterwards.Answer.as_view(), name="api-answer"),
     path("decisions/<uuid:decision_id>/truth", afterwards.TruthOfOne.as_view(), name="api-truth"),
     path("decisions/<uuid:decision_id>/execution", afterwards.Execution.as_view(), name="api-execution"),
+    path("decisions/<uuid:decision_id>/permit", permits.Permit.as_view(), name="api-permit"),
+    path("permits/<uuid:jti>/redeem", permits.Redeem.as_view(), name="api-redeem"),
     path("truth", afterwards.TruthElsewhere.as_view(), name="api-truth-elsewhere"),
     path("events", follow.Events.as_view(), name="api-events"),
     path("intakes/<uuid:intake_id>", follow.OneIntake.as_view(), name="api-intake"),
@@ -24,4 +26,6 @@ urlpatterns = [
     path("tickets/<uuid:ticket_id>/skip", tickets.Skip.as_view(), name="api-skip"),
     path("tickets/<uuid:ticket_id>/escalate", tickets.Escalate.as_view(), name="api-escalate"),
     path("tickets/<uuid:ticket_id>/undo", tickets.Undo.as_view(), name="api-undo"),
+    path("tickets/<uuid:ticket_id>/end-claim", lead.EndClaim.as_view(), name="api-end-claim"),
+    path("tickets/<uuid:ticket_id>/move", lead.Move.as_view(), name="api-move"),
 ]

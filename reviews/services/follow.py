@@ -5,10 +5,10 @@ from typing import Any
 from uuid import UUID
 
 from reviews.domain.vocabulary import DecisionStatus, LineState
-from reviews.models import Client, IntakeLine, Ticket
+from reviews.models import Client, IntakeLine
 from reviews.queries import decision_answer, decisions_of
 from reviews.services.ask import UnknownDecision
-from reviews.services.settle import settle_if_over
+from reviews.services.settle import settle_gate_of
 
 
 class LineRefused(Exception):
@@ -28,8 +28,7 @@ def follow_decision(decision_id: UUID, *, client: Client, now: datetime) -> dict
     decision = decisions_of(client).filter(pk=decision_id).first()
     if decision is None:
         return _in_intake(decision_id, client=client, now=now)
-    for gate in Ticket.objects.gates().past_hold(now=now).filter(decision=decision):
-        settle_if_over(gate, now=now)
+    settle_gate_of(decision, now=now)
     return decision_answer(decision)
 
 

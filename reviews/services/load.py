@@ -18,7 +18,7 @@ from django.db.models.functions import Lower
 from policies.domain.evaluate import audit_draw
 from policies.domain.vocabulary import Route
 from policies.models import Workflow
-from policies.services.stop import STOP_EVERYTHING, STOP_WORKFLOW
+from policies.services.stop import take_stop_locks_shared
 from reviews.domain.submission import Submission
 from reviews.domain.vocabulary import DecisionStatus, Scope, TicketKind
 from reviews.models import Client, Decision, Endpoint, IntakeLine, new_id
@@ -66,7 +66,7 @@ def load(lines: Sequence[tuple[IntakeLine, Submission]], *, client: Client, now:
     and OperationalError when somebody else submits one of them just now; nothing of `lines` is written then.
     """
     workflows = {submission.proposal.workflow for _, submission in lines}
-    _take_stop_locks(workflows)
+    take_stop_locks_shared(Workflow.objects.filter(key__in=workflows).values_list("pk", flat=True))
     truth = _read_truth([submission for _, submission in lines], workflows, client=client)
     if not truth.may_submit:
         return {line: refused(KeyEnded("This key may not submit decisions any more.")) for line, _ in lines}
@@ -91,15 +91,6 @@ def load(lines: Sequence[tuple[IntakeLine, Submission]], *, client: Client, now:
             results[line] = created(answer)
     _write(rows, truth=truth, client=client, now=now)
     return results
-
-
-def _take_stop_locks(workflows: Iterable[str]) -> None:
-    """Shared, and in one order; whatever is read after this is true until the commit."""
-    ids = sorted(Workflow.objects.filter(key__in=workflows).values_list("pk", flat=True))
-    with connection.cursor() as cursor:
-        cursor.execute("SET LOCAL lock_timeout = '3s'")
-        for lock in (STOP_EVERYTHING, *((STOP_WORKFLOW, workflow_id) for workflow_id in ids)):
-            cursor.execute("SELECT pg_advisory_xact_lock_shared(%s, %s)", lock)
 
 
 def _read_truth(submissions: Sequence[Submission], workflows: Iterable[str], *, client: Client) -> _Truth:
@@ -232,11 +223,18 @@ def _ticket(row: _Row, truth: _Truth, *, now: datetime) -> tuple[Any, ...]:
         1,
         composed.verdicts_needed,
         composed.deliberate_acts,
-        False,
+        _asks_estimate(composed, workflow),
         row.judged.requester.user_id,
         0,
         1,
     )
+
+
+def _asks_estimate(composed: Composed, workflow: Workflow) -> bool:
+    """Whether the audit asks for an own estimate first: the last four bytes of its id, which are random, draw it."""
+    if composed.ticket is None or composed.ticket_kind != TicketKind.AUDIT:
+        return False
+    return composed.ticket.int & 0xFFFFFFFF < workflow.estimate_first_share * 2**32
 
 
 def _outcome(composed: Composed, *, now: datetime) -> tuple[Any, ...]:

@@ -99,6 +99,8 @@ class Command(BaseCommand):
 
         if not settings.PERMIT_KEY_FILE.exists():
             call_command("rotate_permit_key", stdout=StringIO())
+        if not settings.LOG_KEY_FILE.exists():
+            call_command("rotate_log_key", stdout=StringIO())
 
         host, port = options["host"], options["port"]
         environment = child_environment(planned, host=host, port=port)

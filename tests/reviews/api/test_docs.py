@@ -12,7 +12,7 @@ from reviews.queries.feed import FED
 
 ROOT = Path(__file__).parents[3]
 TEXT = (ROOT / "docs" / "api.md").read_text()
-EVENTS = {str(kind) for kind in FED} - {"permit.issued", "permit.redeemed"}
+EVENTS = {str(kind) for kind in FED}
 
 
 def operations() -> list[str]:

@@ -3,6 +3,7 @@
 import pytest
 from django.utils import timezone
 
+from tests.concurrency import until_readable
 from tests.factories import ana, gate_of, make_client, proposal_body, submit_one
 from tests.reviewing import decide
 from tests.reviews.api.calling import Caller, problem
@@ -20,6 +21,7 @@ def committed(transactional_db, support) -> Caller:
 def test_the_feed_tells_what_happened_in_order(committed):
     decision = submit_one(client=committed.client, now=timezone.now())
     committed.post(f"decisions/{decision.id}/cancel", {"reason": "Paid by hand."})
+    until_readable()
 
     page = committed.get("events").json()
 
@@ -34,6 +36,7 @@ def test_the_feed_tells_what_happened_in_order(committed):
 def test_a_cursor_goes_on_where_a_page_ended(committed):
     for _ in range(3):
         submit_one(client=committed.client, now=timezone.now())
+    until_readable()
     whole = committed.get("events").json()["events"]
 
     read, cursor, more = [], "", True
@@ -49,6 +52,7 @@ def test_a_cursor_goes_on_where_a_page_ended(committed):
 def test_what_reviewers_do_among_themselves_is_not_told(committed):
     decision = submit_one(client=committed.client, now=timezone.now())
     decide(gate_of(decision), ana(), now=timezone.now())
+    until_readable()
 
     assert {event["kind"] for event in committed.get("events").json()["events"]} == {"decision.submitted"}
 
@@ -56,6 +60,7 @@ def test_what_reviewers_do_among_themselves_is_not_told(committed):
 def test_nobody_reads_what_happened_to_others(committed):
     submit_one(client=committed.client, now=timezone.now())
     other = Caller(key=make_client("Other agent", now=timezone.now())[1])
+    until_readable()
 
     assert other.get("events").json() == {"events": [], "cursor": "", "more": False}
 
@@ -76,5 +81,6 @@ def test_the_largest_cursor_is_taken(agent):
 
 def test_a_submission_is_told_once_it_is_posted(committed):
     posted = committed.post("decisions", proposal_body()).json()
+    until_readable()
 
     assert committed.get("events").json()["events"][0]["decision"] == posted["id"]

@@ -10,11 +10,12 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from reviews.domain.vocabulary import Scope
-from reviews.models import Client, Decision
+from reviews.models import Client, Decision, Permit
 from reviews.services.ask import ask_upstream
 from reviews.services.claim import claim_ticket
 from reviews.services.ingest import receive_one
 from reviews.services.keys import issue_key
+from reviews.services.permit import issue_permit
 from tests.factories import (
     ada,
     ana,
@@ -40,9 +41,13 @@ def noor() -> User:
     return make_user("noor", groups=["Refunds"])
 
 
-# In the order of the table's columns. The keys have every scope, but for one that has none.
+# In the order of the table's columns. Keys have every scope, but one has none, and an executor's can only redeem.
 PEOPLE: dict[str, Callable[[], User]] = {"ana": ana, "noor": noor, "omar": omar, "ada": ada, "ines": ines, "eve": eve}
-CALLERS = ("nobody", "a key without scopes", "another client's key", "the client's key", *PEOPLE)
+CALLERS = (
+    *("nobody", "a key without scopes", "another client's key", "the client's key", "the executor's key"),
+    *PEOPLE,
+)
+EXECUTOR = "Executor"
 
 
 class Scene(NamedTuple):
@@ -81,6 +86,12 @@ def approved(client: Client) -> Decision:
     return submit_one(client=client, now=timezone.now(), confidence=0.95)
 
 
+def permitted(client: Client) -> Decision:
+    decision, now = approved(client), timezone.now()
+    issue_permit(decision.id, client=client, audience=EXECUTOR, now=now)
+    return decision
+
+
 class Row(NamedTuple):
     """`codes` are for the callers in the order of CALLERS."""
 
@@ -91,17 +102,17 @@ class Row(NamedTuple):
     content_type: str = "application/json"
 
 
-#     nobody, no scope, another's key, the key | ana, noor, omar, ada, ines, eve
-FOR_KEYS = "401 403 {other} {own}            401 401 401 401 401 401"
-READING = "401 403 403 403                   200 404 200 200 200 404"
-HOLDING = "401 403 403 403                   {own} 404 409 409 409 404"
-STOPPING = "401 403 403 403                  403 403 {own} {own} 403 403"
-INSIGHTS = "401 403 200 200                  403 403 200 200 200 403"
-OPEN = "200 200 200 200                      200 200 200 200 200 200"
+#          nobody, no scope, another's key, the key, executor | ana, noor, omar, ada, ines, eve
+FOR_KEYS = "401 403 {other} {own} {executor}                    401 401 401 401 401 401"
+READING = " 401 403 403 403 403                                 200 404 200 200 200 404"
+HOLDING = " 401 403 403 403 403                                 {own} 404 409 409 409 404"
+STOPPING = "401 403 403 403 403                                 403 403 {own} {own} 403 403"
+INSIGHTS = "401 403 200 200 403                                 403 403 200 200 200 403"
+OPEN = "    200 200 200 200 200                                 200 200 200 200 200 200"
 
 
-def for_keys(*, own: int, other: int) -> str:
-    return FOR_KEYS.format(own=own, other=other)
+def for_keys(*, own: int, other: int, executor: int = 403) -> str:
+    return FOR_KEYS.format(own=own, other=other, executor=executor)
 
 
 def because(scene: Scene) -> Any:
@@ -147,15 +158,27 @@ TABLE = (
     ),
     Row(
         "POST decisions/{decision}/execution",
+        for_keys(own=201, other=404, executor=201),
+        scene=permitted,
+        body=lambda scene: {"status": "succeeded"},
+    ),
+    Row(
+        "POST decisions/{decision}/permit",
         for_keys(own=201, other=404),
         scene=approved,
-        body=lambda scene: {"status": "succeeded"},
+        body=lambda scene: {"audience": EXECUTOR},
+    ),
+    Row(
+        "POST permits/{permit}/redeem",
+        for_keys(own=404, other=404, executor=200),
+        scene=permitted,
+        body=lambda scene: {"act_sha256": scene.decision.payload_sha256},
     ),
     Row("GET events", for_keys(own=200, other=200)),
     Row("GET intakes/{intake}", for_keys(own=200, other=404)),
-    Row("POST tickets/next", "401 403 403 403        200 204 204 403 403 403"),
+    Row("POST tickets/next", "401 403 403 403 403    200 204 204 403 403 403"),
     Row("GET tickets/{ticket}", READING),
-    Row("POST tickets/{ticket}/claim", "401 403 403 403  200 404 403 403 403 404"),
+    Row("POST tickets/{ticket}/claim", "401 403 403 403 403  200 404 403 403 403 404"),
     Row(
         "POST tickets/{ticket}/verdict",
         HOLDING.format(own=200),
@@ -166,7 +189,18 @@ TABLE = (
     Row("POST tickets/{ticket}/release", HOLDING.format(own=204), scene=claimed, body=of_the_claim()),
     Row("POST tickets/{ticket}/skip", HOLDING.format(own=204), scene=claimed, body=of_the_claim()),
     Row("POST tickets/{ticket}/escalate", HOLDING.format(own=204), scene=claimed, body=of_the_claim()),
-    Row("POST tickets/{ticket}/undo", "401 403 403 403   200 404 403 403 403 404", scene=decided),
+    Row("POST tickets/{ticket}/undo", "401 403 403 403 403  200 404 403 403 403 404", scene=decided),
+    Row(
+        "POST tickets/{ticket}/end-claim",
+        "401 403 403 403 403               403 404 204 403 403 404",
+        scene=claimed,
+        body=lambda scene: {"reason": "urgent"},
+    ),
+    Row(
+        "POST tickets/{ticket}/move",
+        "401 403 403 403 403               403 404 204 403 403 404",
+        body=lambda scene: {"reason": "load", "group": "Support escalation"},
+    ),
     Row("POST pause", STOPPING.format(own=200), body=because),
     Row("POST resume", STOPPING.format(own=409), body=because),
     Row("POST workflows/{workflow}/pause", STOPPING.format(own=200), body=because),
@@ -203,8 +237,10 @@ def test_each_caller_is_answered_as_the_table_says(support, row, caller):
 def set_up(row: Row) -> Scene:
     now = timezone.now()
     client, _ = make_client(scopes=EVERY_SCOPE, now=now)
+    make_client(EXECUTOR, scopes=[Scope.PERMITS_REDEEM], now=now)
     decision = row.scene(client)
     ticket = decision.tickets.first()
+    permit = Permit.objects.first()
     intake = receive_one(client=client, raw=b"{}", key=None, now=now)
     answer = answer_to(ticket, ana(), now=now) if row.scene is claimed else None
     return Scene(
@@ -214,6 +250,7 @@ def set_up(row: Row) -> Scene:
             "decision": str(decision.id),
             "ticket": str(ticket.id if ticket else decision.id),
             "intake": str(intake.id),
+            "permit": str(permit.jti if permit else decision.id),
             "workflow": "support",
         },
         answer={
@@ -235,6 +272,8 @@ def speaking(caller: str, scene: Scene) -> Caller:
         scene.client.scopes = []
         scene.client.save()
         return Caller(key=issue_key(scene.client, now=now))
+    if caller == "the executor's key":
+        return Caller(key=issue_key(Client.objects.get(name=EXECUTOR), now=now))
     if caller == "another client's key":
         return Caller(key=make_client("Other agent", scopes=EVERY_SCOPE, now=now)[1])
     return Caller(key=issue_key(scene.client, now=now)) if caller == "the client's key" else Caller()
@@ -271,6 +310,7 @@ def _named(path: str) -> str:
         "<uuid:decision_id>": "{decision}",
         "<uuid:ticket_id>": "{ticket}",
         "<uuid:intake_id>": "{intake}",
+        "<uuid:jti>": "{permit}",
         "<slug:key>": "{workflow}",
     }
     for wanted, name in names.items():

@@ -17,7 +17,8 @@ from drf_spectacular.validation import validate_schema
 
 from policies.domain.canonical import Refused
 from reviews.domain.submission import parse_submission
-from tests.factories import ana, gate_of, proposal_body, submit_one
+from reviews.domain.vocabulary import Scope
+from tests.factories import ana, gate_of, make_client, proposal_body, submit_one
 from tests.reviewing import decide
 from tests.reviews.api.calling import Caller
 
@@ -71,7 +72,7 @@ def test_no_operation_of_people_names_keys_and_none_of_keys_names_sessions(schem
         ways = {name for operation in operations.values() for way in operation["security"] for name in way}
         section = path.removeprefix("/api/v1/").split("/")[0]
         expected = {"insights": {"key", "cookieAuth"}}.get(
-            section, {"key"} if section in ("decisions", "events", "intakes", "truth") else {"cookieAuth"}
+            section, {"key"} if section in ("decisions", "events", "intakes", "permits", "truth") else {"cookieAuth"}
         )
         assert ways == expected, path
 
@@ -215,6 +216,14 @@ def test_answers_hold_what_the_schema_says_and_nothing_else(schema, agent, agent
     check(schema, "decisions/{decision_id}/execution", "post", agent.post(f"{ran}/execution", {"status": "failed"}))
     check(schema, "decisions/{decision_id}/truth", "post", agent.post(f"{ran}/truth", {"right_action": "x"}))
     check(schema, "decisions/{decision_id}/cancel", "post", agent.post(f"{ran}/cancel"))
+    _, executors_key = make_client("Executor", scopes=[Scope.PERMITS_REDEEM], now=timezone.now())
+    permit = agent.post(f"{ran}/permit", {"audience": "Executor"})
+    check(schema, "decisions/{decision_id}/permit", "post", permit)
+    executed = submitted.json()["outcome"]["payload_sha256"]
+    redeem = f"permits/{permit.json()['jti']}/redeem"
+    for _ in range(2):
+        redeemed = Caller(key=executors_key).post(redeem, {"act_sha256": executed})
+        check(schema, "permits/{jti}/redeem", "post", redeemed)
 
     decision = submit_one(client=agents_client, now=timezone.now())
     reviewer = Caller(user=ana())

@@ -1,15 +1,26 @@
 """Support's world, now: a live policy by which 0.95 runs alone and 0.62 doesn't, one upstream."""
 
+from pathlib import Path
+
 import pytest
 from django.utils import timezone
 
 from reviews.models import Client
+from reviews.services.signing import create_key_file
 from tests.factories import make_action, make_client, make_live_policy, make_workflow
 from tests.reviews.api.calling import Caller
 
 
 @pytest.fixture
-def support(db, settings):
+def permit_key(settings, tmp_path) -> Path:
+    """A key that signs permits."""
+    settings.PERMIT_KEY_FILE = tmp_path / "keys" / "permits.json"
+    create_key_file(settings.PERMIT_KEY_FILE, now=timezone.now())
+    return settings.PERMIT_KEY_FILE
+
+
+@pytest.fixture
+def support(db, settings, permit_key):
     settings.MIN_SECONDS_BEFORE_VERDICT = 0  # Nobody waits to have read a ticket.
     workflow = make_workflow()
     make_action(workflow)

@@ -6,6 +6,8 @@ from reviews.queries import LogFilters, decision_answer, decision_status, decisi
 from reviews.queries import decisions as module
 from reviews.services.claim import claim_ticket
 from reviews.services.decide import ask_upstream
+from reviews.services.permit import issue_permit, redeem_permit
+from reviews.services.report import report_execution
 from reviews.services.settle import cancel_decision, expire_due, settle_due
 from tests.factories import NOW, ana, ben, gate_of, later, make_client, make_live_policy, submit_one
 from tests.reviewing import decide
@@ -117,3 +119,20 @@ def test_the_story_goes_from_submission_to_the_end(each_status):
     ]
     assert [moment.who for moment in moments] == ["Support agent", "Ana", "Ana", ""]
     assert moments[2].verdict.kind == "reject"
+
+
+def test_the_story_names_who_fetched_who_redeemed_and_who_executed(permit_key):
+    make_live_policy()
+    decision = submit_one(confidence=0.95)
+    executor, _ = make_client("Executor", scopes=["permits:redeem"])
+    permit = issue_permit(decision.pk, client=decision.client, audience="Executor", now=NOW).permit
+    redeem_permit(permit.jti, client=executor, act_sha256=decision.payload_sha256, now=NOW)
+    report_execution(decision.pk, client=executor, status="succeeded", detail="", now=NOW)
+
+    told = [(moment.kind, moment.who) for moment in story(decision)]
+
+    assert told[-3:] == [
+        ("permit.issued", "Support agent"),
+        ("permit.redeemed", "Executor"),
+        ("execution.reported", "Executor"),
+    ]
