@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from policies.domain.canonical import pointer_to
-from reviews.domain.fields import text_of
+from reviews.domain.fields import LONGEST_FACT, label_of, text_of
 
 KEPT: Final = "kept"
 ADDED: Final = "added"
@@ -37,6 +37,16 @@ class Change:
     label: str
     runs: tuple[Run, ...]
 
+    @property
+    def in_short(self) -> tuple[Run, ...]:
+        """Both values whole where they are short; of longer ones the words that differ, side by side."""
+        was, now = (
+            "".join(run.text for run in self.runs if run.kind in kinds) for kinds in ((KEPT, REMOVED), (KEPT, ADDED))
+        )
+        if max(len(was), len(now)) <= LONGEST_FACT:
+            return tuple(run for run in (Run(REMOVED, was), Run(ADDED, now)) if run.text)
+        return tuple(run for run in self.runs if run.kind != KEPT)
+
 
 def word_runs(before: str, after: str) -> tuple[Run, ...]:
     """Both texts in one, word by word: kept and removed runs give `before`, kept and added ones give `after`."""
@@ -49,16 +59,20 @@ def word_runs(before: str, after: str) -> tuple[Run, ...]:
 
 def changes_between(before: object, after: object) -> tuple[Change, ...]:
     """The fields in which two payloads differ, in the order of `after`, removed ones last."""
-    old, new = dict(_leaves(before, "", "")), dict(_leaves(after, "", ""))
+    old, new = dict(_leaves(before, "", ())), dict(_leaves(after, "", ()))
     changes = []
     for pointer in [*new, *(pointer for pointer in old if pointer not in new)]:
         was, now = old.get(pointer), new.get(pointer)
         # JSON keeps 1, 1.0 and true apart; Python's == would not.
         if was is not None and now is not None and (type(was[1]), was[1]) == (type(now[1]), now[1]):
             continue
-        label = (now or was or ("", None))[0]
+        names = (now or was or ((), None))[0]
         changes.append(
-            Change(pointer, label, _field_runs(was[1:] if was is not None else (), now[1:] if now is not None else ()))
+            Change(
+                pointer,
+                label_of(names),
+                _field_runs(was[1:] if was is not None else (), now[1:] if now is not None else ()),
+            )
         )
     return tuple(changes)
 
@@ -80,15 +94,11 @@ def _compared(old: list[str], new: list[str]) -> tuple[Run, ...]:
     return tuple(runs)
 
 
-def _leaves(value: object, pointer: str, label: str) -> list[tuple[str, tuple[str, object]]]:
+def _leaves(value: object, pointer: str, names: tuple[str, ...]) -> list[tuple[str, tuple[tuple[str, ...], object]]]:
     if isinstance(value, Mapping) and value:
         members = [(str(key), member) for key, member in value.items()]
     elif isinstance(value, list) and value:
         members = [(str(place), member) for place, member in enumerate(value)]
     else:
-        return [(pointer, (label, value))]
-    return [
-        leaf
-        for key, member in members
-        for leaf in _leaves(member, pointer + pointer_to(key), f"{label} › {key}" if label else key)
-    ]
+        return [(pointer, (names, value))]
+    return [leaf for key, member in members for leaf in _leaves(member, pointer + pointer_to(key), (*names, key))]

@@ -7,7 +7,7 @@ nothing, the shape of the value decides, so that a payload nobody planned for is
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -38,6 +38,7 @@ class Field:
     layout: str  # a member of policies.domain.vocabulary.Layout
     value: object
     editable: bool = False
+    differs: bool = False  # from the case before, which is otherwise like this one
 
     @property
     def is_block(self) -> bool:
@@ -149,7 +150,7 @@ def _walk(
         ]
     if chosen == Layout.TABLE and _fitting(value) != Layout.TABLE:
         chosen = None
-    label = " › ".join(_humane(name) for name in names) or "Value"
+    label = label_of(names)
     return [Field(pointer, label, chosen or _fitting(value), value, pointer in editable)]
 
 
@@ -158,6 +159,11 @@ def _fitting(value: object) -> str:
         flat = all(not isinstance(cell, Mapping | list) for item in value for cell in item.values())
         return Layout.TABLE if flat else Layout.CODE
     return Layout.CODE if isinstance(value, Mapping | list) and value else Layout.TEXT
+
+
+def label_of(names: Iterable[str]) -> str:
+    """What a place in a payload is called, by the names on the way to it: “Card › Ending”."""
+    return " › ".join(map(_humane, names)) or "Value"
 
 
 def _humane(name: str) -> str:

@@ -24,7 +24,7 @@ from reviews.queries.feed import BadCursor, FeedItem, FeedPage, feed_page
 from reviews.queries.intakes import IntakePage, decision_id_of, intake_page
 from reviews.queries.precedents import Precedent, Precedents, precedents
 from reviews.queries.queue import QueueCounts, QueueFilters, QueuePage, QueueRow, name_of, queue_for
-from reviews.queries.recent import RecentVerdict, recent_verdicts
+from reviews.queries.recent import RecentVerdict, latest_verdict, recent_verdicts
 
 __all__ = [
     "AnswerPage",
@@ -56,6 +56,7 @@ __all__ = [
     "feed_page",
     "intake_page",
     "last_verdict",
+    "latest_verdict",
     "log_decisions",
     "log_page",
     "log_rows",

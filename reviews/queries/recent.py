@@ -1,13 +1,16 @@
 """A reviewer's own last verdicts, and which of them can still be taken back."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
 
+from reviews.domain.likeness import Case
 from reviews.domain.vocabulary import TicketState
 from reviews.models import Verdict
+from reviews.models.verdict import VerdictQuerySet
 from reviews.queries.queue import action_titles
 
 SHOWN = 10
@@ -27,34 +30,54 @@ class RecentVerdict:
     decided_at: datetime
     undo_until: datetime | None
     ticket_state: str
+    case: Case | None = None  # what was proposed; only of the latest
 
 
 def recent_verdicts(user: User, *, now: datetime) -> tuple[RecentVerdict, ...]:
     """The last ten standing verdicts of `user`, newest first. Two queries."""
-    verdicts = list(
-        Verdict.objects.standing()
-        .by(user)
-        .newest_first()
-        .select_related("ticket__decision")
-        .defer("payload", "ticket__decision__payload", "ticket__decision__context", "ticket__decision__reasoning")[
-            :SHOWN
-        ]
-    )
+    verdicts = list(_newest(user).defer("ticket__decision__payload", *_UNREAD)[:SHOWN])
     titles = action_titles({verdict.ticket.workflow_id for verdict in verdicts})
-    return tuple(
-        RecentVerdict(
-            ticket_id=verdict.ticket_id,
-            decision_id=verdict.ticket.decision_id,
-            kind=verdict.kind,
-            action=verdict.action,
-            action_title=titles.get((verdict.ticket.workflow_id, verdict.action), verdict.action),
-            proposed_action=verdict.ticket.decision.action,
-            subject=verdict.ticket.decision.subject_label or verdict.ticket.decision.subject_id,
-            decided_at=verdict.decided_at,
-            undo_until=verdict.effective_at if _can_be_undone(verdict, now=now) else None,
-            ticket_state=verdict.ticket.state,
-        )
-        for verdict in verdicts
+    return tuple(_recent(verdict, titles=titles, now=now) for verdict in verdicts)
+
+
+def latest_verdict(user: User, *, now: datetime) -> RecentVerdict | None:
+    """The newest of them alone, with what it was of. Two queries."""
+    verdict = _newest(user).defer(*_UNREAD).first()
+    if verdict is None:
+        return None
+    decision = verdict.ticket.decision
+    case = Case(
+        workflow_id=decision.workflow_id,
+        action=decision.action,
+        subject_id=decision.subject_id,
+        subject_label=decision.subject_label or "",
+        payload=decision.payload or {},
+    )
+    return _recent(verdict, titles=action_titles({decision.workflow_id}), now=now, case=case)
+
+
+_UNREAD = ("payload", "ticket__decision__context", "ticket__decision__reasoning", "ticket__decision__alternatives")
+
+
+def _newest(user: User) -> VerdictQuerySet:
+    return Verdict.objects.standing().by(user).newest_first().select_related("ticket__decision")
+
+
+def _recent(
+    verdict: Verdict, *, titles: Mapping[tuple[int, str], str], now: datetime, case: Case | None = None
+) -> RecentVerdict:
+    return RecentVerdict(
+        ticket_id=verdict.ticket_id,
+        decision_id=verdict.ticket.decision_id,
+        kind=verdict.kind,
+        action=verdict.action,
+        action_title=titles.get((verdict.ticket.workflow_id, verdict.action), verdict.action),
+        proposed_action=verdict.ticket.decision.action,
+        subject=verdict.ticket.decision.subject_label or verdict.ticket.decision.subject_id,
+        decided_at=verdict.decided_at,
+        undo_until=verdict.effective_at if _can_be_undone(verdict, now=now) else None,
+        ticket_state=verdict.ticket.state,
+        case=case,
     )
 
 

@@ -1,7 +1,7 @@
 """A payload arranged for the renderer of its workflow: what stands where, and nothing left out."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
@@ -26,14 +26,25 @@ class Payload:
     amount: Decimal | None = None
     currency: str = ""
     sensitive: bool = False
+    amount_differs: bool = False
 
     @property
     def one_block(self) -> bool:
         return len(self.blocks) == 1
 
 
-def arranged(payload: Mapping[str, Any], *, kind: str, action: ActionSpec | None, sensitive: bool) -> Payload:
-    """Every field of `payload` at its place; a transaction's amount and currency stand on top instead."""
+def arranged(
+    payload: Mapping[str, Any],
+    *,
+    kind: str,
+    action: ActionSpec | None,
+    sensitive: bool,
+    differing: Collection[str] = (),
+) -> Payload:
+    """Every field of `payload` at its place; a transaction's amount and currency stand on top instead.
+
+    Those in which the places of `differing` (JSON Pointers) lie are marked.
+    """
     amount, currency = amount_of(payload, action=action), _currency_of(payload, action=action)
     on_top: set[str] = set()
     if kind == WorkflowKind.TRANSACTION and action is not None and amount is not None:
@@ -41,12 +52,14 @@ def arranged(payload: Mapping[str, Any], *, kind: str, action: ActionSpec | None
     places: dict[str, list[Field]] = {"blocks": [], "facts": [], "envelope": [], "rule": []}
     for each in fields_of(payload, layout=action.layout if action else {}):
         if each.pointer not in on_top:
-            places[_place_of(each, kind=kind)].append(each)
+            differs = any(place == each.pointer or place.startswith(f"{each.pointer}/") for place in differing)
+            places[_place_of(each, kind=kind)].append(replace(each, differs=differs))
     return Payload(
         **{place: tuple(fields) for place, fields in places.items()},
         amount=amount,
         currency=currency,
         sensitive=sensitive,
+        amount_differs=not on_top.isdisjoint(differing),
     )
 
 

@@ -15,6 +15,7 @@ from policies.domain.reasons import for_people
 from policies.domain.vocabulary import ReasonCode, Reversibility, VerdictKind, WorkflowKind
 from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import Field, fields_of, shown_whole
+from reviews.domain.likeness import Case, differences
 from reviews.domain.text import in_words
 from reviews.domain.vocabulary import FINAL, RejectReason, TicketKind, TicketState
 from reviews.forms import PayloadForm
@@ -154,7 +155,28 @@ class Sheet:
             kind=self.ticket.workflow.kind,
             action=self.action,
             sensitive=bool(self.action and self.action.sensitive) and not self.shows_sensitive,
+            differing=[change.pointer for change in self.unlike_the_last or () if change.pointer],
         )
+
+    @cached_property
+    def unlike_the_last(self) -> tuple[Change, ...] | None:
+        """All in which this differs from what its reviewer decided just before; None where they aren't near-identical.
+
+        Only for whoever is about to decide the AI's own proposal, as it stands.
+        """
+        if not self.mine or self.mode != "read" or self.dossier.table.changed_by is not None:
+            return None
+        if self.last is None or self.last.case is None or self.last.ticket_id == self.ticket.pk:
+            return None
+        decision = self.decision
+        case = Case(
+            workflow_id=decision.workflow_id,
+            action=decision.action,
+            subject_id=decision.subject_id,
+            subject_label=decision.subject_label or "",
+            payload=decision.payload or {},
+        )
+        return differences(self.last.case, case)
 
     @property
     def reversibility_title(self) -> str:

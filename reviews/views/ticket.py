@@ -32,7 +32,7 @@ from reviews.forms import (
 )
 from reviews.models import Ticket
 from reviews.permissions import may_decide, may_see_ticket
-from reviews.queries import QueueFilters, dossier, precedents, queue_for, recent_verdicts
+from reviews.queries import QueueFilters, dossier, latest_verdict, precedents, queue_for
 from reviews.queries.presence import others_at
 from reviews.queries.standing import held_ticket, shows_sensitive, workflows_of
 from reviews.services.claim import claim_next, claim_ticket, release_claim, renew_claim, skip_ticket
@@ -228,8 +228,9 @@ def _sheet(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
     lapsed = found.ticket.state == TicketState.CLAIMED and not found.holder
     free = found.ticket.state in TAKEABLE or lapsed
     answered = any(verdict.reviewer_id == user.pk for verdict in found.given)
-    recent = recent_verdicts(user, now=now)
-    last = recent[0] if recent and (now - recent[0].decided_at).total_seconds() < LAST_SHOWN_SECONDS else None
+    last = latest_verdict(user, now=now)
+    if last and (now - last.decided_at).total_seconds() >= LAST_SHOWN_SECONDS:
+        last = None
     return Sheet(
         dossier=found,
         user=user,
@@ -335,8 +336,8 @@ def _next(request: PageRequest, *, now: datetime) -> HttpResponse:
         return _opened(request, held, now=now)
     if not request.htmx:
         return redirect("desk")
-    recent = recent_verdicts(request.user, now=now)
-    context = {"now": now, "counts": queue_for(request.user, now=now).counts, "last": recent[0] if recent else None}
+    last = latest_verdict(request.user, now=now)
+    context = {"now": now, "counts": queue_for(request.user, now=now).counts, "last": last}
     return push_url(render(request, "reviews/nothing.html", context), reverse("desk"))
 
 

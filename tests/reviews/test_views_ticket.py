@@ -6,6 +6,8 @@ from decimal import Decimal
 from uuid import uuid4
 
 import pytest
+from django.db import connection
+from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from policies.domain.vocabulary import Reversibility, VerdictKind
@@ -532,3 +534,47 @@ def test_who_holds_a_ticket_is_said_once(client, policy, now):
     seen_by(client, make.ana(), ticket)
     assert seen_by(client, make.ben(), ticket) == ""
     assert "Ana has this open." in client.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
+# ---- Near-identical tickets, one after another ----------------------------------------------------------------------
+
+
+def next_after_approving(client, first, second, *, now):
+    """The page of the ticket that follows the approval of the first; both wait."""
+    sent = {**opened(client, first, at=now), "kind": "approve"}
+    page = post(client, first, "verdict", sent).content.decode()
+    assert f"/tickets/{second.pk}/verdict" in page
+    return " ".join(re.sub(r"<[^>]+>", " ", page).split())
+
+
+def test_a_ticket_like_the_one_before_says_in_what_it_differs_and_marks_it(as_ana, policy, now):
+    first = make.gate_of(make.submit_one(now=now))
+    payload = {"message": "Do you charge for topping up?", "amount": "14.00", "currency": "EUR"}
+    subject = {"type": "customer", "id": "c-78", "label": "Customer 78"}
+    second = make.gate_of(make.submit_one(now=now, payload=payload, subject=subject))
+    shown = next_after_approving(as_ana, first, second, now=now)
+    assert "Like the one before, but for: Subject Customer 77 Customer 78 Amount 12.00 14.00" in shown
+    assert "Amount: 14.00 EUR differs" in shown
+    assert shown.count("differs") == 1, "what is the same is not marked"
+
+
+def test_a_ticket_unlike_the_one_before_is_marked_in_nothing(as_ana, policy, now):
+    first = make.gate_of(make.submit_one(now=now))
+    payload = {"message": "Where is my card?", "amount": "12.00", "currency": "EUR"}
+    second = make.gate_of(make.submit_one(now=now, payload=payload))
+    shown = next_after_approving(as_ana, first, second, now=now)
+    assert "the one before" not in shown
+    assert "differs" not in shown
+
+
+def test_likeness_costs_the_ticket_no_query(as_ana, policy, now):
+    first = make.gate_of(make.submit_one(now=now))
+    second = make.gate_of(make.submit_one(now=now))
+    sent = {**opened(as_ana, first, at=now), "kind": "approve"}
+    assert "to the letter" in post(as_ana, first, "verdict", sent).content.decode()
+    with CaptureQueriesContext(connection) as alike:
+        as_ana.get(f"/tickets/{second.pk}/")
+    Verdict.objects.update(voided_at=now)
+    with CaptureQueriesContext(connection) as alone:
+        as_ana.get(f"/tickets/{second.pk}/")
+    assert len(alike) <= len(alone) + 1, "the titles of the last verdict's actions, as ever"

@@ -29,7 +29,19 @@ def test_a_very_long_text_is_compared_without_choking():
 
 def test_only_fields_that_differ_are_changes():
     changes = changes_between({"a": "x", "b": {"c": 1}, "d": True}, {"a": "y", "b": {"c": 1}, "d": True})
-    assert [(change.pointer, change.label) for change in changes] == [("/a", "a")]
+    assert [(change.pointer, change.label) for change in changes] == [("/a", "A")]
+
+
+def test_a_change_is_called_what_the_payload_s_page_calls_its_field():
+    (change,) = changes_between({"card": {"card_ending": "1"}}, {"card": {"card_ending": "2"}})
+    assert change.label == "Card › Card ending"
+
+
+def test_in_short_a_fact_is_told_whole_and_of_a_text_the_words_that_differ():
+    (fact,) = changes_between({"a": "12.00"}, {"a": "14.00"})
+    assert fact.in_short == (Run(REMOVED, "12.00"), Run(ADDED, "14.00"))
+    (text,) = changes_between({"a": "word " * 50 + "Monday"}, {"a": "word " * 50 + "Tuesday"})
+    assert text.in_short == (Run(REMOVED, "Monday"), Run(ADDED, "Tuesday"))
 
 
 def test_a_field_that_came_or_went_is_a_change_even_when_it_is_null():
