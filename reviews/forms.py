@@ -14,7 +14,7 @@ from policies.domain.spec import ActionSpec
 from policies.domain.vocabulary import ReasonCode, Route, VerdictKind
 from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import LONGEST_FACT, Field, NoSuchField, fields_of, text_of, with_value
-from reviews.domain.vocabulary import DecisionStatus, RejectReason, Theme, TicketKind
+from reviews.domain.vocabulary import DecisionStatus, LeadReason, RejectReason, Theme, TicketKind
 from reviews.queries import LogFilters, QueueFilters
 
 ANY = ("", "any")
@@ -96,6 +96,26 @@ class SavedFilterForm(forms.Form):
     """A name for the filter of the desk that is shown."""
 
     title = forms.CharField(max_length=80, error_messages={"required": "Give the filter a name."})
+
+
+class EndClaimForm(forms.Form):
+    """Why a lead ends a claim."""
+
+    reason = forms.ChoiceField(
+        label="Because", choices=[("", "choose"), *LeadReason.choices], error_messages={"required": "Say why."}
+    )
+
+
+class MoveForm(EndClaimForm):
+    """Where a lead puts a ticket, and why."""
+
+    group = forms.ChoiceField(label="To", error_messages={"required": "Say to which group."})
+    field_order = ("group", "reason")
+
+    def __init__(self, *args: Any, groups: Iterable[str], **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        choices = [("", "choose"), *((group, group) for group in groups)]
+        self.fields["group"].choices = choices  # type: ignore[attr-defined]
 
 
 class ClaimForm(forms.Form):

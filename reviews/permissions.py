@@ -17,6 +17,7 @@ __all__ = [
     "may_decide",
     "may_pause",
     "may_read_log",
+    "may_see_status",
     "may_see_ticket",
     "reviewable_groups",
 ]
@@ -72,6 +73,11 @@ def may_see_ticket(user: Somebody, ticket: Ticket) -> bool:
         return True
     asked = {ticket.group_id, ticket.workflow.review_group_id, ticket.workflow.escalation_group_id}
     return ticket.requester_id != user.pk and not asked.isdisjoint(groups)
+
+
+def may_see_status(user: Somebody) -> bool:
+    """Leads and admins see how the work and the machine stand. One query."""
+    return may_pause(user)
 
 
 def may_read_log(user: Somebody) -> bool:

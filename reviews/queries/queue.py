@@ -87,7 +87,7 @@ def queue_for(user: User, *, filters: QueueFilters | None = None, now: datetime,
     found = _found(user.pk, groups=groups, filters=filters, now=now, place=_place(after))
     last = found[PAGE - 1] if len(found) > PAGE else None
     return QueuePage(
-        rows=_rows([place[2] for place in found[:PAGE]], user=user, now=now),
+        rows=queue_rows([place[2] for place in found[:PAGE]], user=user, now=now),
         counts=_counts(user, groups=groups, now=now),
         next_after=f"{last[0]}~{last[1].isoformat()}~{last[2]}" if last else "",
     )
@@ -118,7 +118,8 @@ def _found(
         return [(priority, created_at, ticket_id) for priority, created_at, ticket_id in cursor.fetchall()]
 
 
-def _rows(ticket_ids: Sequence[UUID], *, user: User, now: datetime) -> tuple[QueueRow, ...]:
+def queue_rows(ticket_ids: Sequence[UUID], *, user: User, now: datetime) -> tuple[QueueRow, ...]:
+    """These tickets as lines of the desk, in this order. Two queries."""
     tickets = Ticket.objects.filter(id__in=ticket_ids).select_related("decision", "workflow", "claimed_by")
     # The content of a hundred decisions is not read to list them.
     tickets = tickets.defer("decision__payload", "decision__reasoning", "decision__context", "decision__alternatives")

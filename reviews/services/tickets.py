@@ -11,11 +11,12 @@ from django.contrib.auth.models import User
 from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, Func, Q
 
 from reviews.domain.lifecycle import Standing, advance
-from reviews.domain.vocabulary import TicketEvent, TicketState
+from reviews.domain.vocabulary import LeadReason, TicketEvent, TicketState
 from reviews.models import Ticket
 from reviews.models.ticket import TAKEABLE, TicketQuerySet
 from reviews.permissions import may_see_ticket
 from reviews.queries import last_verdict, name_of, tickets_with_decisions
+from reviews.queries.leading import end_of_claim
 
 
 class ClaimError(Exception):
@@ -64,10 +65,10 @@ class AlreadyDecided(ClaimError):
 
 
 class ClaimLost(ClaimError):
-    """The claim ended, or was never made: released, lapsed, or taken again since."""
+    """The claim ended, or was never made: released, lapsed, taken again since, or ended by a lead."""
 
-    def __init__(self) -> None:
-        super().__init__("You don't hold this ticket any more. Take it again.")
+    def __init__(self, detail: str = "You don't hold this ticket any more. Take it again.") -> None:
+        super().__init__(detail)
 
 
 class DecideError(ClaimError):
@@ -138,7 +139,11 @@ def check_claim(ticket: Ticket, *, reviewer: User, epoch: int, now: datetime) ->
             raise Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
         if ticket.claim_epoch == epoch:
             return
-    raise ClaimLost
+    ended = end_of_claim(ticket, holder=reviewer, epoch=epoch)
+    if ended is None:
+        raise ClaimLost
+    why = LeadReason(ended.reason).label
+    raise ClaimLost(f"{ended.by} took this ticket back from you at {ended.at:%H:%M:%S} UTC: {why}.")
 
 
 def move(ticket: Ticket, event: TicketEvent, **changes: Any) -> None:

@@ -16,7 +16,7 @@ from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain import changes, text, typeset
 from reviews.domain.fields import text_of
 from reviews.domain.vocabulary import DecisionStatus, OutcomeKind, OutcomeMethod, Theme, TicketKind, TicketState
-from reviews.permissions import is_reviewer, may_read_log
+from reviews.permissions import is_lead, is_reviewer, may_read_log
 from reviews.queries import Precedent, RecentVerdict
 from reviews.queries.queue import COUNTED_UP_TO
 from reviews.queries.standing import stops, theme_of
@@ -314,6 +314,7 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
         reads_log = may_read_log(user)
         shown = {"desk": True, "log": reads_log, "insights": reads_log, "policies": reads_log or is_reviewer(user)}
         shown["admin:index"] = user.is_staff
+        shown["lead"] = reads_log and is_lead(user)
         here = request.path if request else ""
         for name, title in _PAGES.items():
             url = _url_of(name)
@@ -336,6 +337,7 @@ def banners(context: dict[str, Any]) -> dict[str, Any]:
 
 _PAGES: Final = {
     "desk": "Desk",
+    "lead": "Lead",
     "log": "Log",
     "insights": "Insights",
     "policies": "Policies",

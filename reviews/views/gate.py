@@ -7,6 +7,7 @@ from typing import Concatenate, ParamSpec, cast
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.views import redirect_to_login
+from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest
 from django.http.response import HttpResponseBase
 from django.shortcuts import resolve_url
@@ -42,3 +43,20 @@ def signed_in(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpRespon
         return redirect_to_login(request.get_full_path())
 
     return guarded
+
+
+def only_for(
+    may: Callable[[User], bool],
+) -> Callable[[Page[P]], Callable[Concatenate[HttpRequest, P], HttpResponseBase]]:
+    """For pages that are for some of those who are logged in: whoever `may` says yes to."""
+
+    def gated(page: Page[P]) -> Callable[Concatenate[HttpRequest, P], HttpResponseBase]:
+        @wraps(page)
+        def checked(request: PageRequest, /, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
+            if not may(request.user):
+                raise PermissionDenied
+            return page(request, *args, **kwargs)
+
+        return signed_in(checked)
+
+    return gated

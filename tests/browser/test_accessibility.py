@@ -144,8 +144,10 @@ def test_axe_finds_nothing_in_the_log_and_on_one_s_own_pages(page: Page, tickets
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
     found: dict[str, list[str]] = {}
-    decision = tickets[WorkflowKind.TRANSACTION].decision_id
-    for path in ("/log/", "/log/?route=auto", f"/log/{decision}/", "/verdicts/", "/preferences/"):
+    decision, held = tickets[WorkflowKind.TRANSACTION].decision_id, tickets[WorkflowKind.ROUTING]
+    claim_ticket(held.pk, reviewer=make.ben(), now=timezone.now())
+    of_leads = ("/lead/", f"/lead/?group={held.group_id}", f"/lead/tickets/{held.pk}/")
+    for path in ("/log/", "/log/?route=auto", f"/log/{decision}/", "/verdicts/", "/preferences/", *of_leads):
         page.goto(path)
         check(page, path, found)
     assert found == {}

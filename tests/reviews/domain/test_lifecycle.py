@@ -12,6 +12,7 @@ S, E = TicketState, TicketEvent
 # Written out once more, by hand: what domain.md says, cell by cell. What isn't here is refused.
 EXPECTED = {
     (S.OPEN, E.TAKE): S.CLAIMED,
+    (S.OPEN, E.MOVE): S.OPEN,
     (S.OPEN, E.FALL_DUE): S.OPEN,
     (S.OPEN, E.CANCEL): S.WITHDRAWN,
     (S.OPEN, E.DEADLINE): S.EXPIRED,
