@@ -144,11 +144,12 @@ def claim_ticket(ticket_id: UUID, *, reviewer: User, now: datetime) -> Ticket:
     except OperationalError as error:
         if not isinstance(error.__cause__, LockNotAvailable):
             raise
-    # Somebody is at it this moment. It may be a colleague who asks in vain for what the reviewer holds: that passes.
+    # Somebody is at it this moment. It may be a colleague who asks in vain for what the reviewer holds: that passes. Or
+    # one who is taking it and whose name nobody can read yet: that is over in a moment, and then there is a name.
     ticket = tickets_with_decisions().select_related("claimed_by").get(pk=ticket_id)
     if not may_see_ticket(reviewer, ticket):
         raise NotVisible
-    if ticket.claimed_by_id != reviewer.pk:
+    if ticket.claimed_by_id not in (None, reviewer.pk):
         raise Held(by=name_of(ticket.claimed_by), until=ticket.claimed_until)
     return _claim(ticket_id, reviewer=reviewer, now=now, nowait=False)
 

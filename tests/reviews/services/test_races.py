@@ -84,6 +84,14 @@ def test_one_ticket_is_claimed_by_one_of_sixteen():
     assert sum(isinstance(each, Ticket) for each in named) == 1  # who holds it already
 
 
+def test_who_comes_too_late_for_a_ticket_learns_who_has_it():
+    people = reviewers(16)
+    for gate in gates(8):
+        found = at_once(16, lambda number, gate=gate: claim_ticket(gate, reviewer=people[number], now=timezone.now()))
+        (winner,) = [ticket.claimed_by for ticket in found if isinstance(ticket, Ticket)]
+        assert {refusal.by for refusal in found if not isinstance(refusal, Ticket)} == {winner.first_name}
+
+
 def test_sixteen_reviewers_in_one_moment_get_sixteen_tickets():
     gates(16)
     people = reviewers(16)
