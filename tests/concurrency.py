@@ -1,5 +1,6 @@
 """Other people at the same moment: threads, and sessions of the database that have not committed yet."""
 
+import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing, contextmanager
@@ -45,3 +46,22 @@ def insert_copy_of(decision: Decision, *, external_id: str, session: psycopg.Con
         f"SELECT gen_random_uuid(), %s, {columns} FROM reviews_decision WHERE id = %s",
         [external_id, decision.pk],
     )
+
+
+def until_readable(*, within: float = 120) -> None:
+    """Wait until readers of the log may see all that was committed so far; `within` is in seconds.
+
+    They read what is older than the oldest transaction that runs anywhere on the server: on one that tests share, that
+    may be somebody else's, of another database even.
+    """
+    deadline = time.monotonic() + within
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_snapshot_xmax(pg_current_snapshot())::text::bigint")
+        (begun,) = cursor.fetchone()
+        while True:
+            cursor.execute("SELECT pg_snapshot_xmin(pg_current_snapshot())::text::bigint")
+            (oldest,) = cursor.fetchone()
+            if oldest >= begun:
+                return
+            assert time.monotonic() < deadline, f"a transaction that began before has run for {within} s"
+            time.sleep(0.02)

@@ -10,6 +10,7 @@ from django.test import Client as Browser
 from feedback.services import assess_autonomy, collect_labels
 from reviews.domain.vocabulary import Scope
 from reviews.services.ingest import ingest_intake
+from tests.concurrency import until_readable
 from tests.factories import later, make_action, make_client, make_live_policy, make_workflow
 from tests.feedback.streams import EXPECTED, TOLERANCE, stream
 
@@ -50,6 +51,7 @@ def figures():
     for row in rows:
         told = {"client": "Credit desk", "external_id": row["external_id"], "right_action": row["human_label"]}
         assert call("POST", "/truth", archive, json.dumps(told).encode()).status_code < 300
+    until_readable()
     assert collect_labels(now=later(minutes=5)).labels == len(rows)
     assess_autonomy(now=later(minutes=5))
     return lambda kind: call("GET", f"/insights/{kind}?workflow=support&since=2026-03-01", upstream).json()

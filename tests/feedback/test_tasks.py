@@ -16,6 +16,7 @@ from policies.models import PolicyVersion
 from policies.queries import live_policy
 from reviews.models import Heartbeat
 from reviews.services.settle import settle_due
+from tests.concurrency import until_readable
 from tests.factories import ana, gate_of, make_live_policy, make_workflow, omar, submit_one
 from tests.feedback.labelled import make_labels
 from tests.reviewing import decide
@@ -30,6 +31,7 @@ def test_what_was_collected_is_assessed_at_once():
     decision = submit_one(confidence=0.62, now=now)
     decide(gate_of(decision), ana(), now=now)
     settle_due(now=timezone.now() + timedelta(minutes=1))
+    until_readable()
     tasks.collect_labels()
     assert Label.objects.filter(decision=decision).exists()
     assert live_policy(make_workflow().pk).thresholds[0].autonomy == Autonomy.WITHDRAWN

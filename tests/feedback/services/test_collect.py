@@ -13,6 +13,7 @@ from reviews.domain.vocabulary import Scope, TicketKind
 from reviews.models import Client, Decision, Ticket
 from reviews.services.report import report_truth
 from reviews.services.settle import cancel_decision, settle_due
+from tests.concurrency import until_readable
 from tests.factories import (
     ana,
     ben,
@@ -47,6 +48,7 @@ def settled(decision: Decision, *answers, kind: str = TicketKind.GATE) -> Decisi
 
 
 def collect(**options) -> int:
+    until_readable()
     return collect_labels(now=later(minutes=2), **options).labels
 
 
@@ -188,6 +190,7 @@ def test_truth_of_what_nobody_drew_enters_no_estimate():
 def test_a_backlog_is_taken_in_by_stretches():
     for _ in range(5):
         submit_one(confidence=0.95)
+    until_readable()
     first = collect_labels(now=later(), stretches=1, stretch=3)
     assert first.more
     assert first.events == 3

@@ -13,6 +13,7 @@ from reviews.models import Client, Event
 from reviews.queries import BadCursor, feed_page
 from reviews.services.record import record
 from reviews.services.settle import settle_due
+from tests.concurrency import until_readable
 from tests.factories import NOW, ana, gate_of, later, make_client, make_live_policy, submit_one
 from tests.reviewing import decide
 
@@ -52,6 +53,7 @@ def test_a_late_commit_is_not_skipped_by_a_reader_who_was_quicker():
     assert page.events == ()  # the second one waits for the first, whose id is lower
     may_commit.set()
     thread.join()
+    until_readable()
     assert [item.body["number"] for item in feed_page(client, after=page.cursor).events] == [1, 2]
 
 
@@ -89,6 +91,7 @@ def test_sixteen_dawdling_writers_and_two_rival_readers():
         readers = [pool.submit(reader, number) for number in range(2)]
         for future in [pool.submit(writer, number) for number in range(16)]:
             future.result()
+        until_readable()
         finished.set()
         seen = [future.result() for future in readers]
     assert len(committed) > 100
@@ -116,6 +119,7 @@ def test_a_restored_database_goes_on_in_a_new_epoch_whatever_its_counter_says():
             [client.pk],
         )
         new = [row[0] for row in cursor.fetchall()]
+    until_readable()
     assert read_all(client) == old + new
     assert read_all(client, limit=2) == old + new
     assert feed_page(client, limit=3).more
@@ -130,6 +134,7 @@ def test_a_client_reads_of_its_own_decisions_what_concerns_it():
     decide(gate, ana())
     settle_due(now=later(minutes=1))
     other, _ = make_client("Another agent")
+    until_readable()
     page = feed_page(gate.decision.client)
     assert [(item.kind, item.decision_id) for item in page.events] == [
         ("decision.submitted", gate.decision_id),
@@ -143,6 +148,7 @@ def test_a_client_reads_of_its_own_decisions_what_concerns_it():
 def test_pages_go_on_where_the_last_one_ended():
     client = Client.objects.create(name="a")
     ids = [write(client, number).pk for number in range(7)]
+    until_readable()
     first = feed_page(client, limit=3)
     assert ([item.id for item in first.events], first.more) == (ids[:3], True)
     rest = feed_page(client, after=first.cursor, limit=4)
@@ -163,4 +169,5 @@ def test_what_is_no_cursor_is_refused(after):
 def test_a_page_holds_one_event_at_least(limit):
     client = Client.objects.create(name="a")
     ids = [write(client, number).pk for number in range(2)]
+    until_readable()
     assert [item.id for item in feed_page(client, limit=limit).events] == ids[:1]
