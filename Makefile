@@ -17,7 +17,7 @@ DEV := .venv/dev.stamp
 # Enough to read the settings; the checks need no server.
 CHECKING := env SECRET_KEY=check COUNTERSIGN_AUDIT_KEY=check DATABASE_URL=postgresql://check@localhost:1/check REDIS_URL=redis://check
 
-.PHONY: help run demo test check bench screenshots clean requirements browser
+.PHONY: help run demo test check bench faults guards screenshots clean requirements browser
 
 help:  ## list these commands
 	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-13s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -40,6 +40,12 @@ check: $(DEV)  ## format, lint, types, templates, layers, migrations
 
 bench: $(DEV)  ## measure speed against the database's own limits
 	$(BIN)/python -m benchmarks
+
+faults: $(DEV)  ## break things on purpose, for some 12 minutes; not a part of test (FAULTS=--quick: for two)
+	$(BIN)/python -W ignore -m tests.faults $(FAULTS)
+
+guards: $(DEV)  ## remove guards one at a time, in a copy, and see that tests turn red
+	$(BIN)/python -m tests.faults.guards
 
 screenshots: $(DEV)  ## take the pictures in docs/images of the demo that runs on PORT (needs Chromium)
 	$(BIN)/python -m docs.screenshots --url http://127.0.0.1:$(PORT) --demo $(VAR_DIR)/demo.json
