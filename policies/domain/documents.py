@@ -2,11 +2,14 @@
 
 Text, whole numbers, true and false stand as they are; Decimals as plain decimal text, moments as RFC 3339 in UTC,
 tuples as lists. What is read must be what would be written: a field too many, too few or of another type is refused.
+
+A field that a dataclass gets after documents have been pinned is declared with `added_later`: it is written only where
+it differs from its default, so that a document from before is still what would be written, under the same digest.
 """
 
 import re
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import fields
+from dataclasses import Field, field, fields
 from datetime import UTC, datetime
 from decimal import Decimal
 from functools import lru_cache
@@ -24,12 +27,28 @@ class SpecError(ValueError):
         self.pointer = pointer
 
 
+ADDED_LATER: Final = "added_later"
+
+
+def added_later(default: Any) -> Any:
+    """A field of a dataclass that older documents don't have. `default` means what they meant by not having it."""
+    return field(default=default, metadata={ADDED_LATER: True})
+
+
+def _may_be_missing(each: Field[Any]) -> bool:
+    return ADDED_LATER in each.metadata
+
+
 # ---- Writing --------------------------------------------------------------------------------------------------------
 
 
 def plain(value: Any, *, without: Collection[str] = ()) -> dict[str, Any]:
-    """The fields of a dataclass as JSON values, but those `without`."""
-    return {each.name: _written(getattr(value, each.name)) for each in fields(value) if each.name not in without}
+    """The fields of a dataclass as JSON values, but those `without` and later ones that have their default."""
+    return {
+        each.name: _written(getattr(value, each.name))
+        for each in fields(value)
+        if each.name not in without and not (_may_be_missing(each) and getattr(value, each.name) == each.default)
+    }
 
 
 def plain_decimal(value: Decimal) -> str:
@@ -73,16 +92,23 @@ def read_fields(
     if not isinstance(document, Mapping):
         raise SpecError("An object is due here.", place)
     readers = {name: reader for name, reader in _readers_of(kind) if name not in without}
+    later = {each.name: each.default for each in fields(kind) if _may_be_missing(each)}
     for name in sorted(readers.keys() ^ document.keys(), key=str):
+        if name in readers and name in later:
+            continue
         raise SpecError(
             "This field is missing." if name in readers else "No such field.", place + pointer_to(str(name))
         )
     found = {}
     for name, reader in readers.items():
+        if name not in document:
+            continue  # The dataclass has its default.
         try:
             found[name] = reader(document[name])
             if name in choices and found[name] not in choices[name]:
                 raise ValueError(f"One of {', '.join(choices[name])} is due here.")
+            if name in later and found[name] == later[name]:
+                raise ValueError("This is the default, which is left out.")
         except ValueError as error:
             raise SpecError(str(error), place + pointer_to(name)) from None
     return found

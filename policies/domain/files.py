@@ -43,7 +43,7 @@ def from_yaml(text: str) -> dict[str, Any]:
 def checked(found: Any) -> dict[str, Any]:
     """`found` where it is the document of a policy. Raises SpecError."""
     if not isinstance(found, dict):
-        raise SpecError("A policy is an object with workflow, actions, thresholds and rules.")
+        raise SpecError("A policy is an object with format, workflow, actions, thresholds and rules.")
     policy = Policy.from_canonical(found, "", number=0)
     if (again := policy.to_document()) != found:
         place = next(name for name in again if again[name] != found[name])

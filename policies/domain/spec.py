@@ -2,6 +2,8 @@
 
 Everything here is frozen, holds figures as Decimal and moments as aware datetimes, and goes to JSON and back unchanged.
 A policy's document is the JSON that is hashed: `digest_of` it is the policy's name for good, wherever it is published.
+A field that an action, a row or a rule gets from now on is declared with `documents.added_later`, so that what is live
+stays readable and keeps its digest.
 """
 
 from collections.abc import Iterable, Mapping
@@ -44,6 +46,9 @@ class Proposal:
     prompt_digest: str = ""
     requested_by: str = ""
 
+
+FORMAT: Final = 1
+"""Of a policy's document. It is raised where what stands in one comes to mean something else, not for a field more."""
 
 # ---- What a policy pins ---------------------------------------------------------------------------------------------
 
@@ -149,6 +154,8 @@ class Policy:
     def from_canonical(cls, document: Mapping[str, Any], digest: str, *, number: int) -> Self:
         """Read what `to_document` wrote. Raises SpecError, with the place, for anything that it wouldn't write."""
         parts = read_fields(_Document, document)
+        if parts["format"] != FORMAT:
+            raise SpecError(f"This is a policy of format {parts['format']}; format {FORMAT} is read here.", "/format")
         actions = {
             key: ActionSpec(
                 key=key,
@@ -198,6 +205,7 @@ class Policy:
 class _Document:
     """The parts of a policy's document."""
 
+    format: int
     workflow: str
     actions: Mapping[str, Any]
     thresholds: list[Any]
@@ -216,6 +224,7 @@ def to_document(
     It holds neither number nor dates, so that a copy published elsewhere, or rolled back to, has the same digest.
     """
     return {
+        "format": FORMAT,
         "workflow": workflow,
         "actions": {
             action.key: plain(action, without={"key"}) for action in sorted(actions, key=lambda action: action.key)

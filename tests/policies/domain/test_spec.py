@@ -2,15 +2,17 @@
 
 import copy
 import pickle
-from dataclasses import FrozenInstanceError, replace
+from dataclasses import FrozenInstanceError, dataclass, replace
 from datetime import datetime, timedelta, timezone
 from decimal import Decimal
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.domain.canonical import canonical_bytes, parse_strict
+from policies.domain.documents import added_later, plain, read_fields
 from policies.domain.spec import (
     ActionSpec,
     Facts,
@@ -150,6 +152,8 @@ def test_policies_serve_as_keys_and_travel_between_processes():
 WRONG_DOCUMENTS = [
     (lambda d: d.pop("rules"), "/rules", "missing"),
     (lambda d: d.update(number=7), "/number", "No such field"),
+    (lambda d: d.pop("format"), "/format", "missing"),
+    (lambda d: d.update(format=2), "/format", "This is a policy of format 2; format 1 is read here."),
     (lambda d: d.update(workflow=None), "/workflow", "Text"),
     (lambda d: d.update(actions=[]), "/actions", "object"),
     (lambda d: d.update(thresholds={}), "/thresholds", "list"),
@@ -188,6 +192,53 @@ def test_a_document_that_is_no_policy_is_refused_with_the_place(spoil, pointer, 
     with pytest.raises(SpecError) as caught:
         Policy.from_canonical(document, "sha256:0", number=1)
     assert (caught.value.pointer, words in caught.value.detail) == (pointer, True), caught.value
+
+
+# ---- Documents from before a field was added ------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """A row as it was."""
+
+    action: str
+    least: Decimal | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class RowSince(Row):
+    """The same, once rows say who is told; before, nobody was."""
+
+    tells: str = added_later("")
+    days: int = added_later(30)
+
+
+def test_a_field_that_is_added_later_leaves_older_documents_readable_and_as_they_are():
+    written = plain(Row("refund_fee", Decimal("0.85")))
+    read = RowSince(**read_fields(RowSince, written))
+    assert read == RowSince("refund_fee", Decimal("0.85"), "", 30)
+    assert canonical_bytes(plain(read)) == canonical_bytes(written)
+
+
+def test_a_field_that_is_added_later_is_written_where_it_says_something():
+    row = RowSince("refund_fee", tells="leads", days=7)
+    assert plain(row) == {"action": "refund_fee", "least": None, "tells": "leads", "days": 7}
+    assert RowSince(**read_fields(RowSince, plain(row))) == row
+    with pytest.raises(SpecError, match=r"No such field. \(at /tells\)"):
+        read_fields(Row, {"action": "refund_fee", "least": None, "tells": "leads"})
+
+
+def test_one_policy_has_one_document_so_a_default_that_is_left_out_may_not_stand_there():
+    with pytest.raises(SpecError, match=r"This is the default, which is left out. \(at /x/days\)"):
+        read_fields(RowSince, {"action": "refund_fee", "least": None, "days": 30}, "/x")
+
+
+def test_what_was_pinned_by_the_first_release_is_read_and_keeps_its_digest():
+    """If this fails, what is live somewhere can't be read any more: declare the new field with `added_later`."""
+    document = parse_strict((Path(__file__).parent / "pinned_format_1.json").read_bytes())
+    digest = "sha256:6249f4509b47e5a8f6bf638a02ca5e66a5a8c20e7eed562c2e99eadbdb2e400e"
+    assert digest_of(document) == digest
+    assert digest_of(Policy.from_canonical(document, digest, number=1).to_document()) == digest
 
 
 # ---- Facts and reasons ----------------------------------------------------------------------------------------------
