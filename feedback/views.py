@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
+from urllib.parse import urlencode
 from uuid import UUID
 
 from django.contrib import messages
@@ -20,18 +21,20 @@ from django.views.decorators.vary import vary_on_headers
 
 from feedback import services
 from feedback.domain.vocabulary import CommentKind, ExportShape, RunState
-from feedback.forms import BacktestForm, Choice, CommentForm, DraftForm, ExportForm
-from feedback.models import Alarm, Export
-from feedback.permissions import may_comment, may_draft_policies, may_read_insights, may_see_ticket
+from feedback.forms import BacktestForm, Choice, CommentForm, DraftForm, ExportForm, SeedForm
+from feedback.models import Alarm, Export, Seed
+from feedback.permissions import may_comment, may_draft_policies, may_plant, may_read_insights, may_see_ticket
 from feedback.queries.alarms import open_alarms
 from feedback.queries.backtests import backtests_of
 from feedback.queries.comments import comments_on
 from feedback.queries.evidence import evidence_of
 from feedback.queries.exports import newest_exports
 from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
+from feedback.queries.known_answers import garden_of, scores_by_reviewer
 from feedback.queries.labels import keys_of
 from feedback.queries.overrides import SHOWN, overrides_of, queue_health_of, record_of, window_from
 from feedback.queries.reviewers import reviewer_record
+from policies.domain.vocabulary import VersionStatus
 from policies.models import PolicyVersion, Workflow
 from policies.queries import live_policy
 from reviews.models import Decision, Ticket
@@ -168,7 +171,7 @@ def exports(request: ReadersRequest) -> HttpResponse:
 @require_http_methods(["GET", "POST"])
 @for_readers
 def backtests(request: ReadersRequest, key: str, number: int) -> HttpResponse:
-    """Try a version of a policy on past decisions, and see what came of it."""
+    """Try a version of a policy on past decisions, and see what came of it; for the page that publishes it, a part."""
     version = get_object_or_404(PolicyVersion.objects.select_related("workflow"), workflow__key=key, number=number)
     form = BacktestForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
@@ -176,8 +179,16 @@ def backtests(request: ReadersRequest, key: str, number: int) -> HttpResponse:
         services.request_backtest(version, user=request.user, decisions=decisions, now=timezone.now())
         return redirect("backtests", key, number)
     tried = backtests_of(version)
+    if request.htmx and request.htmx.target == "newest-backtest":
+        return render(request, "feedback/backtest.html#newest", {"tried": tried})
     is_writing = any(run.state in (RunState.WAITING, RunState.RUNNING) for run in tried.runs)
-    shown = {"form": form, "tried": tried, "is_writing": is_writing}
+    is_unpublished = version.status in (VersionStatus.DRAFT, VersionStatus.SHADOW)
+    shown = {
+        "form": form,
+        "tried": tried,
+        "is_writing": is_writing,
+        "may_publish": is_unpublished and may_draft_policies(request.user),
+    }
     return render(request, "feedback/backtest.html", shown, status=422 if request.method == "POST" else 200)
 
 
@@ -193,6 +204,45 @@ def export_file(request: ReadersRequest, export_id: UUID) -> HttpResponseBase:
         raise Http404
     name = f"{export.workflow.key if export.workflow else 'all'}-{export.shape}-{export.requested_at:%Y%m%d-%H%M}.jsonl"
     return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type="application/x-ndjson")
+
+
+@require_http_methods(["GET", "POST"])
+@for_readers
+def known_answers(request: ReadersRequest) -> HttpResponse:
+    """How reviewers do where the truth is known; and what is set aside to be sown, with a form to set more aside."""
+    choice, shown = _choice(request.GET)
+    workflow = shown["workflow"]
+    form = SeedForm(request.POST or None, workflow=workflow)
+    if request.method == "POST" and form.is_valid():
+        asked = form.cleaned_data
+        try:
+            services.plant_seed(asked["decision"], evidence=asked["evidence"], user=request.user, now=timezone.now())
+        except services.NoSeed as error:
+            form.add_error("decision", error.detail)
+        except services.NotAllowed as error:
+            raise PermissionDenied from error
+        else:
+            messages.success(request, "Set aside: it will be sown among the tickets of those who have not seen it.")
+            return redirect(f"{reverse('known-answers')}?{urlencode({'workflow': workflow.key})}")
+    shown |= {"garden": garden_of(workflow), "scores": scores_by_reviewer(workflow=workflow), "plant": form}
+    return render(
+        request,
+        "feedback/known_answers.html",
+        {**shown, "may_plant": may_plant(request.user), "form": choice},
+        status=422 if request.method == "POST" else 200,
+    )
+
+
+@require_POST
+@for_readers
+def retire_seed(request: ReadersRequest, seed_id: UUID) -> HttpResponse:
+    seed = get_object_or_404(Seed.objects.select_related("workflow"), pk=seed_id)
+    try:
+        services.retire_seed(seed, user=request.user)
+    except services.NotAllowed as error:
+        raise PermissionDenied from error
+    messages.success(request, "It is sown no more.")
+    return redirect(f"{reverse('known-answers')}?{urlencode({'workflow': seed.workflow.key})}")
 
 
 @never_cache

@@ -20,6 +20,11 @@ class Tried:
     def exact(self) -> tuple[Backtest, ...]:
         return tuple(run for run in self.runs if run.digest == self.digest)
 
+    @property
+    def newest(self) -> Backtest | None:
+        """What the page that publishes the version shows."""
+        return next(iter(self.exact), None)
+
 
 def backtests_of(version: PolicyVersion) -> Tried:
     """A draft that was changed since leaves its earlier back-tests behind."""

@@ -1,0 +1,87 @@
+"""What the page that publishes a draft is told of its back-tests."""
+
+import re
+from decimal import Decimal
+
+import pytest
+from django.test import Client as Browser
+from django.urls import reverse
+from django.utils import timezone
+
+from feedback.domain.vocabulary import RunState
+from feedback.models import Backtest
+from feedback.services import request_backtest, run_backtest
+from policies import services as policies
+from policies.models import PolicyVersion
+from tests.factories import ada, ana, make_live_policy, omar, submit_one
+
+pytestmark = pytest.mark.django_db
+
+
+@pytest.fixture
+def draft() -> PolicyVersion:
+    """Of what is live, with one decision to try it on."""
+    live = make_live_policy()
+    submit_one(confidence=0.5)
+    return policies.create_draft(live.workflow, author=ada(), source=live, now=timezone.now())
+
+
+def browse(user) -> Browser:
+    browser = Browser()
+    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    return browser
+
+
+def slot(draft: PolicyVersion, *, user=None) -> str:
+    address = reverse("backtests", args=(draft.workflow.key, draft.number))
+    answer = browse(user or ada()).get(address, headers={"HX-Request": "true", "HX-Target": "newest-backtest"})
+    assert answer.status_code == 200
+    assert "<html" not in answer.content.decode()
+    return " ".join(re.sub(r"<(?!div|progress)[^>]+>", " ", answer.content.decode()).split())
+
+
+def test_the_page_that_publishes_asks_for_the_newest_and_links_to_them_without_a_script(draft):
+    page = browse(ada()).get(reverse("admin:policies_policyversion_publish", args=(draft.pk,))).content.decode()
+    assert 'hx-get="/insights/backtests/support/2/" hx-trigger="load" hx-target="#newest-backtest"' in page
+    assert '<a href="/insights/backtests/support/2/">See its back-tests, or start one</a>' in page
+    assert "script-src 'self'" in browse(ada()).get("/admin/").headers["Content-Security-Policy"]
+
+
+def test_what_was_never_tried_says_so(draft):
+    assert "There is none of this version. Try it on past decisions" in slot(draft)
+
+
+def test_one_that_is_under_way_is_followed_until_it_is_done(draft):
+    backtest = request_backtest(draft, user=omar(), now=timezone.now())
+    Backtest.objects.update(state=RunState.RUNNING, total=100, done=40)
+    assert 'hx-trigger="every 2s"' in slot(draft)
+    assert 'value="40"' in slot(draft)
+    Backtest.objects.update(state=RunState.WAITING)
+    run_backtest(backtest.pk, now=timezone.now())
+    assert "hx-trigger" not in slot(draft)
+    assert "People would decide 1," in slot(draft)
+
+
+def test_a_back_test_of_an_earlier_state_is_not_one_of_this_draft(draft):
+    run_backtest(request_backtest(draft, user=omar(), now=timezone.now()).pk, now=timezone.now())
+    draft.thresholds.update(least_confidence=Decimal("0.4"))
+    assert "The version was changed since its last back-test: there is none of it as it is now." in slot(draft)
+    run_backtest(request_backtest(draft, user=omar(), now=timezone.now()).pk, now=timezone.now())
+    assert "100 % would run alone: 1 of 1; it was 0." in slot(draft)
+    assert "is not identified" in slot(draft)
+    draft.thresholds.update(least_confidence=Decimal("0.85"))
+    assert "People would decide 1," in slot(draft)  # what it was tried as before
+
+
+def test_who_reads_no_insights_is_told_nothing(draft):
+    answer = browse(ana()).get(
+        "/insights/backtests/support/2/", headers={"HX-Request": "true", "HX-Target": "newest-backtest"}
+    )
+    assert answer.status_code == 403
+
+
+def test_whoever_may_publish_finds_the_way_back(draft):
+    link = reverse("admin:policies_policyversion_publish", args=(draft.pk,))
+    assert link in browse(ada()).get("/insights/backtests/support/2/").content.decode()
+    assert link not in browse(omar()).get("/insights/backtests/support/2/").content.decode()
+    assert link not in browse(ada()).get("/insights/backtests/support/1/").content.decode()
