@@ -8,6 +8,7 @@ from django.utils import timezone
 from reviews.models import ReviewerProfile
 from reviews.services.claim import claim_ticket
 from tests import factories as make
+from tests.reviewing import decide
 from tests.reviews.test_views_ticket import hidden_fields, post
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +56,15 @@ def test_who_asked_to_see_sensitive_items_is_not_asked_each_time(as_ana):
     assert "Show the item" in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
     as_ana.post("/preferences/", {"theme": "system", "shows_sensitive": "on"})
     assert "Show the item" not in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
+def test_the_pace_and_the_run_of_approvals_are_shown_to_whose_they_are(as_ana):
+    now = timezone.now() - timedelta(minutes=10)
+    make.make_live_policy(now=now)
+    assert "each (median)" not in as_ana.get("/verdicts/").content.decode()
+    for place, kind in enumerate(("approve", "reject", "approve", "approve", "approve")):
+        decide(make.gate_of(make.submit_one(now=now)), make.ana(), kind, now=now + timedelta(seconds=place))
+    page = as_ana.get("/verdicts/").content.decode()
+    assert "Your last 5: 2 s each (median), 3 approvals in a row." in page
+    as_ana.force_login(make.ben())
+    assert "in a row" not in as_ana.get("/verdicts/").content.decode()
