@@ -1,4 +1,4 @@
-"""`manage.py simulate_upstream`: an upstream system that keeps asking, through the REST API like any other."""
+"""`manage.py simulate_upstream`: an upstream system and its executor, through the REST API like any others."""
 
 import json
 import time
@@ -10,14 +10,15 @@ from urllib.error import URLError
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
-from clients.python.countersign import Countersign, Refused
+from clients.python.countersign import MAY_RUN, Countersign, Refused
+from clients.python.verify_permit import NotPermitted, verify_permit
 from feedback.management import demo
 
 ANSWER = "I looked again: nothing in the case says otherwise. The customer wrote to us once, through the app."
 
 
 class Command(BaseCommand):
-    help = "Post demonstration decisions through the REST API, answer questions, and print the outcomes."
+    help = "Post demonstration decisions through the REST API, answer questions, and act on the outcomes by permit."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -30,8 +31,11 @@ class Command(BaseCommand):
             known = json.loads(options["demo"].read_text())
         except FileNotFoundError as error:
             raise CommandError(f"{options['demo']} is not there: start the console first (make run).") from error
-        key = next(client["key"] for client in known["clients"] if client["role"] == "upstream")
-        upstream = Upstream(Countersign(known["url"], key=key), say=self.say)
+        first = {client["role"]: client for client in reversed(known["clients"])}
+        executor = Executor(
+            Countersign(known["url"], key=first["executor"]["key"]), name=first["executor"]["name"], url=known["url"]
+        )
+        upstream = Upstream(Countersign(known["url"], key=first["upstream"]["key"]), executor=executor, say=self.say)
         left = options["count"] or None
         waiting = chain(demo.hand_made(), demo.bodies("support"))
         upstream.catch_up()
@@ -52,8 +56,8 @@ class Command(BaseCommand):
 class Upstream:
     """Posts decisions, and acts on what the feed brings."""
 
-    def __init__(self, countersign: Countersign, *, say: Any) -> None:
-        self.countersign, self.say, self.cursor = countersign, say, ""
+    def __init__(self, countersign: Countersign, *, executor: "Executor", say: Any) -> None:
+        self.countersign, self.executor, self.say, self.cursor = countersign, executor, say, ""
 
     def catch_up(self) -> None:
         """Go to the end of the feed: what was settled before is old news."""
@@ -71,7 +75,7 @@ class Upstream:
             return True
 
     def listen(self) -> None:
-        """Print what was settled, answer what was asked."""
+        """Print what was settled and have it executed, answer what was asked."""
         try:
             page = self.countersign.events(after=self.cursor)
             for event in page["events"]:
@@ -85,8 +89,37 @@ class Upstream:
             decision = self.countersign.decision(event["decision"])
             outcome = decision["outcome"]
             self.say(f"{decision['external_id']:<12} {outcome['action']} → {outcome['kind']} by {outcome['method']}")
+            if outcome["kind"] in MAY_RUN:
+                self.hand_over(decision)
         elif event["kind"] == "question.asked":
             decision = self.countersign.decision(event["decision"])
             if decision["status"] == "asked":
                 self.countersign.answer(decision["id"], ANSWER)
                 self.say(f"{decision['external_id']:<12} a reviewer asked; answered")
+
+    def hand_over(self, decision: dict[str, Any]) -> None:
+        """Fetch the permit for the executor, which acts by it or not at all."""
+        try:
+            permit = self.countersign.permit(decision["id"], audience=self.executor.name)["permit"]
+            self.executor.act(permit, decision["outcome"]["action"], decision["outcome"]["payload"])
+        except (Refused, NotPermitted) as error:
+            self.say(f"{decision['external_id']:<12} not run: {error}")
+
+
+class Executor:
+    """Runs what a permit lets run: nothing, in the demonstration, but it checks, redeems and reports like any other."""
+
+    def __init__(self, countersign: Countersign, *, name: str, url: str) -> None:
+        self.countersign, self.name, self.url = countersign, name, url
+        self.done: set[str] = set()
+
+    def act(self, permit: str, action: str, payload: Any) -> None:
+        """Raises NotPermitted and Refused, and then nothing ran."""
+        keys = self.countersign.permit_keys()
+        claims = verify_permit(permit, jwks=keys, issuer=self.url, audience=self.name, action=action, payload=payload)
+        if claims["sub"] in self.done:
+            return
+        if claims["redeem"]:
+            self.countersign.redeem(claims["jti"], claims["act_sha256"])
+        self.done.add(claims["sub"])
+        self.countersign.tell_execution(claims["sub"], succeeded=True)
