@@ -92,6 +92,12 @@ def number(name: str, default: str) -> float:
     return float(parsed)
 
 
+def path(name: str, default: Path) -> Path | None:
+    """A file; None where the variable is "-"."""
+    value = text(name, str(default))
+    return None if value == "-" else Path(value)
+
+
 def mail(name: str) -> dict[str, Any]:
     """Where e-mail goes, as Django's settings EMAIL_…: nowhere, unless the variable is set.
 

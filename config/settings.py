@@ -41,8 +41,8 @@ CLAIM_MAX_SECONDS = env.whole("CLAIM_MAX_SECONDS", 1800, least=1)
 POLICY_TWO_ADMINS = env.flag("POLICY_TWO_ADMINS", default=False)
 # Permits are signed with the first key of this file, which is made by `manage.py up` and by rotate_permit_key.
 PERMIT_KEY_FILE = Path(env.text("PERMIT_KEY_FILE", str(VAR_DIR / "keys" / "permits.json")))
-# Checkpoints of the audit log are signed with the first key of this file, made likewise and by rotate_log_key, under this
-# name (by default PUBLIC_URL's host), and kept outside the database in this file ("-": on standard output only).
+# Checkpoints of the audit log are signed with the first key of this file, made likewise and by rotate_log_key, under
+# this name (by default PUBLIC_URL's host), and kept outside the database in this file ("-": on standard output only).
 LOG_KEY_FILE = Path(env.text("LOG_KEY_FILE", str(VAR_DIR / "keys" / "log.json")))
 LOG_NAME = env.text("LOG_NAME", f"{urlsplit(PUBLIC_URL).netloc}/log")
 LOG_ANCHOR_FILE = env.path("LOG_ANCHOR_FILE", VAR_DIR / "log.checkpoints")

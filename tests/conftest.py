@@ -11,6 +11,7 @@ import signal
 import subprocess
 import tempfile
 from contextlib import suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 import django
@@ -22,6 +23,7 @@ from django.test import TransactionTestCase
 from psycopg import sql
 
 from config import embedded
+from reviews.services.signing import create_key_file
 
 SERVERS = ("DATABASE_URL", "DATABASE_OWNER_URL", "REDIS_URL")
 GIVEN = "COUNTERSIGN_TESTS_GIVEN"  # which servers somebody else started
@@ -34,6 +36,7 @@ ENVIRONMENT = {
     "COUNTERSIGN_AUDIT_KEY": "only-for-tests",
     "ALLOW_LOOPBACK_WEBHOOKS": "1",
     "LOG_LEVEL": "WARNING",
+    "LOG_ANCHOR_FILE": "-",  # what one test sealed says nothing of the database of the next
 }
 
 
@@ -62,6 +65,7 @@ def _start_servers(config: pytest.Config, *, given: list[str]) -> None:
         raise pytest.UsageError("Set both DATABASE_URL and DATABASE_OWNER_URL, or neither.")
     directory = Path(tempfile.mkdtemp(prefix="cs-tests-"))
     os.environ["VAR_DIR"] = str(directory)
+    create_key_file(directory / "keys" / "log.json", now=datetime.now(UTC))
     planned = embedded.plan(directory)
     running = config.stash[RUNNING] = []
     if "DATABASE_URL" not in given:
@@ -166,3 +170,16 @@ def _flush_as_owner(case: TransactionTestCase) -> None:
 
 
 TransactionTestCase._fixture_teardown = _flush_as_owner  # type: ignore[attr-defined]
+
+
+# --- What was measured ----------------------------------------------------------------------------------------------
+
+
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what passing tests noted with `record_property("figure", …)`: figures to read, whatever the flags."""
+    reports = terminalreporter.getreports("passed")
+    figures = [text for report in reports for name, text in report.user_properties if name == "figure"]
+    if figures:
+        terminalreporter.section("Figures")
+        for text in figures:
+            terminalreporter.write_line(text)

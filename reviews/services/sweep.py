@@ -21,6 +21,7 @@ from reviews.services.ingest import unfinished_intakes
 from reviews.services.record import announce, record
 from reviews.services.remind import remind_due
 from reviews.services.ring import ring
+from reviews.services.seal import seal_events
 from reviews.services.settle import escalate_due, expire_due, lapse_due, settle_due
 
 logger = structlog.get_logger(__name__)
@@ -61,6 +62,8 @@ def sweep_once(*, now: datetime) -> dict[str, int]:
     A step that fails is logged and keeps none of the others from their work. Writes the sweeper's heartbeat.
     """
     steps: dict[str, Callable[[], int]] = {
+        # First, since it is what sees that a database was restored.
+        "sealed": lambda: seal_events(now=now),
         "settled": lambda: settle_due(now=now),
         "expired": lambda: expire_due(now=now),
         "escalated": lambda: escalate_due(now=now),
