@@ -124,6 +124,7 @@ class EventKind(TextChoices):
     ALARM_RAISED = "alarm.raised", "Alarm raised"
     COMMENT_ADDED = "comment.added", "Comment added"
     EXPORTED = "exported", "Exported"
+    ENDPOINT_TESTED = "endpoint.tested", "Test message sent"
     LOG_RESTORED = "log.restored", "Log restored"
 
 
@@ -147,6 +148,7 @@ class WebhookType(TextChoices):
     POLICY_PUBLISHED = "policy.published", "Policy published"
     AUTONOMY_WITHDRAWN = "autonomy.withdrawn", "Autonomy withdrawn"
     ALARM_RAISED = "alarm.raised", "Alarm raised"
+    ENDPOINT_TEST = "endpoint.test", "Test message"  # an admin asked for it; it tells of nothing
 
 
 class ChannelKind(TextChoices):

@@ -332,6 +332,7 @@ class Migration(migrations.Migration):
                             ("policy.published", "Policy published"),
                             ("autonomy.withdrawn", "Evidence withdrew autonomy"),
                             ("alarm.raised", "An alarm is raised"),
+                            ("endpoint.test", "Test message"),
                             ("ticket.escalated", "A ticket is escalated"),
                             ("ticket.reminded", "A ticket waits: half, and nine tenths, of its time have passed"),
                             ("endpoint.disabled", "A webhook endpoint or a channel is disabled"),
@@ -478,6 +479,7 @@ class Migration(migrations.Migration):
                             ("alarm.raised", "Alarm raised"),
                             ("comment.added", "Comment added"),
                             ("exported", "Exported"),
+                            ("endpoint.tested", "Test message sent"),
                             ("log.restored", "Log restored"),
                         ],
                         max_length=24,
@@ -1374,6 +1376,10 @@ class Migration(migrations.Migration):
                 condition=models.Q(("flag_probability__gte", 0), ("flag_probability__lte", 1)),
                 name="a_flag_has_a_probability",
             ),
+        ),
+        migrations.AddIndex(
+            model_name="delivery",
+            index=models.Index(models.F("created_at"), condition=models.Q(("state", "dead")), name="dead_deliveries"),
         ),
         migrations.AddIndex(
             model_name="delivery",

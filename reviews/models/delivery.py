@@ -114,6 +114,7 @@ class Delivery(models.Model):
             ),
         ]
         indexes: ClassVar = [
+            models.Index("created_at", name="dead_deliveries", condition=Q(state=DeliveryState.DEAD)),
             # What is due, and what is being sent just now: a backlog of one endpoint costs the others nothing.
             models.Index("endpoint", "next_attempt_at", name="outbox", condition=Q(state=DeliveryState.WAITING)),
             models.Index(
