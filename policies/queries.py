@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any
 
-from django.db.models import Subquery
+from django.contrib.auth.models import Group
+from django.db.models import OuterRef, Subquery
 
 from policies.domain.differences import Difference, basis_in_words, differences, whom_a_rule_asks
 from policies.domain.problems import WithdrawnBasis
@@ -21,6 +22,11 @@ from policies.models import ActionType, PolicyChange, PolicyVersion, Rule, Switc
 def live_version_id(workflow_id: int) -> int | None:
     """The version in force, in one query; the database allows but one."""
     return PolicyVersion.objects.filter(workflow_id=workflow_id).live().values_list("pk", flat=True).first()
+
+
+def live_versions(workflow: OuterRef) -> Subquery:
+    """The same beside each row of a query that knows its workflow."""
+    return Subquery(PolicyVersion.objects.filter(workflow=workflow).live().values("pk")[:1])
 
 
 def shadow_version_id(workflow_id: int) -> int | None:
@@ -293,6 +299,13 @@ def put_in_force_by(version: PolicyVersion) -> PolicyChange | None:
     """The change that made `version` live, None where it never was."""
     changes = PolicyChange.objects.filter(version=version, kind__in=IN_FORCE_BY)
     return changes.select_related("actor").first()
+
+
+def versions_that_ask(group: Group) -> tuple[PolicyVersion, ...]:
+    """The versions that judge now, live or in shadow, with a rule that names the group. One query."""
+    judging = PolicyVersion.objects.filter(status__in=(VersionStatus.LIVE, VersionStatus.SHADOW))
+    found = judging.filter(rules__group=group).distinct().defer("document").select_related("workflow")
+    return tuple(found.order_by("workflow__title", "number"))
 
 
 def versions_of(workflow: Workflow) -> tuple[tuple[PolicyVersion, PolicyChange | None], ...]:

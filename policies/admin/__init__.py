@@ -2,9 +2,9 @@
 
 from django.contrib import admin
 
-from policies.admin import versions, workflows
+from policies.admin import groups, versions, workflows
 
-__all__ = ["versions", "workflows"]
+__all__ = ["groups", "versions", "workflows"]
 
 admin.site.site_title = admin.site.site_header = "Countersign"
 admin.site.index_title = "Administration"

@@ -460,3 +460,21 @@ def test_the_page_of_a_draft_keeps_its_budget(django_assert_max_num_queries):
     client = as_(ada)
     with django_assert_max_num_queries(32):
         client.get(page_of(version))
+
+
+def test_a_role_and_a_group_that_a_rule_in_force_asks_keep_their_names():
+    fraud, spare, admins = (factories.make_group(name) for name in ("Fraud", "Spare", "Admins"))
+    factories.make_live_policy(rules=[{"expression": "amount > 20.0", "sentence": "A large sum.", "group": "Fraud"}])
+    root = factories.make_user("root", is_staff=True, is_superuser=True)
+    client = as_(lambda: root)
+    change, delete = "admin:auth_group_change", "admin:auth_group_delete"
+    assert "Rules in force send tickets to it by its name: Support 1." in text(
+        client.get(reverse(change, args=[fraud.pk]))
+    )
+    assert "It is a role." in text(client.get(reverse(change, args=[admins.pk])))
+    for group in (fraud, spare, admins):
+        client.post(reverse(change, args=[group.pk]), {"name": "Other"})
+        client.post(reverse(delete, args=[group.pk]), {"post": "yes"})
+        group.name = "gone" if not type(group).objects.filter(pk=group.pk).exists() else group.name
+    assert (fraud.name, admins.name, spare.name) == ("Fraud", "Admins", "gone")
+    assert set(type(fraud).objects.values_list("name", flat=True)) >= {"Fraud", "Admins"}

@@ -2,10 +2,11 @@
 
 import pytest
 from django.db import DatabaseError, IntegrityError, connection, transaction
+from django.db.models import ProtectedError
 
 from policies import queries, services
 from policies.models import PolicyVersion, Rule, Switch, Threshold
-from tests.factories import NOW, ada, later
+from tests.factories import NOW, ada, later, make_group, make_live_policy
 from tests.policies.scene import add_row, draft, first_version, publish, row_of, support
 
 pytestmark = pytest.mark.django_db
@@ -190,3 +191,16 @@ def test_what_may_move_moves():
     live = first_version()
     PolicyVersion.objects.filter(pk=live.pk).update(status="retired", retired_at=later(hours=1))
     assert queries.live_version_id(support().pk) is None
+
+
+def test_a_group_that_a_rule_in_force_asks_is_neither_renamed_nor_deleted():
+    fraud, spare = make_group("Fraud"), make_group("Spare")
+    make_live_policy(rules=[{"expression": "amount > 20.0", "sentence": "A large sum.", "group": "Fraud"}])
+    assert "its name stays" in refuses("UPDATE auth_group SET name = 'Frauds' WHERE id = %s", fraud.pk)
+    with pytest.raises(ProtectedError):
+        fraud.delete()
+    spare.name = "Other"
+    spare.save()
+    make_live_policy()  # Once no rule in force names it, it is free.
+    fraud.name = "Frauds"
+    fraud.save()

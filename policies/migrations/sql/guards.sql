@@ -90,6 +90,20 @@ CREATE TRIGGER never_emptied BEFORE TRUNCATE ON policies_threshold
 CREATE TRIGGER never_emptied BEFORE TRUNCATE ON policies_rule
     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- What judges names the groups that its rules ask. A group of another name would leave their tickets to the review group.
+CREATE FUNCTION guard_group() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF EXISTS (SELECT FROM policies_rule r JOIN policies_policyversion v ON v.id = r.version_id
+                WHERE r.group_id = OLD.id AND v.status IN ('live', 'shadow'))
+    THEN
+        RAISE EXCEPTION 'a policy in force asks the group %: its name stays', OLD.name
+            USING ERRCODE = 'integrity_constraint_violation';
+    END IF;
+    RETURN NEW;
+END $$;
+CREATE TRIGGER named_by_what_judges BEFORE UPDATE ON auth_group
+    FOR EACH ROW WHEN (NEW.name <> OLD.name) EXECUTE FUNCTION guard_group();
+
 -- The global switch is one row, and stays.
 INSERT INTO policies_switch (id, paused) VALUES (1, false);
 REVOKE INSERT, DELETE ON policies_switch FROM %(app_role)s;
