@@ -4,12 +4,16 @@ A reviewer is whoever is in the group that a ticket waits in. Leads, admins and 
 superuser, makes nobody a reviewer. Nobody decides what they asked for themselves.
 """
 
+from collections.abc import Mapping
+
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 
 from policies.permissions import ADMINS, AUDITORS, LEADS, is_admin, may_pause
 from reviews.models import Ticket
 
 __all__ = [
+    "Groups",
+    "groups_of",
     "is_admin",
     "is_auditor",
     "is_lead",
@@ -26,8 +30,14 @@ Somebody = User | AnonymousUser | AbstractBaseUser
 OVERSEERS = frozenset({ADMINS, LEADS, AUDITORS})
 
 
-def _groups(user: Somebody) -> dict[int, str]:
-    """The names of the user's groups by id; none for who isn't active. One query."""
+Groups = Mapping[int, str]
+
+
+def groups_of(user: Somebody) -> Groups:
+    """The names of the user's groups by id; none for who isn't active. One query.
+
+    Whoever asks several questions of one moment reads them once, and gives them to each.
+    """
     if not isinstance(user, User) or not user.is_active:
         return {}
     return dict(user.groups.values_list("id", "name"))
@@ -35,12 +45,12 @@ def _groups(user: Somebody) -> dict[int, str]:
 
 def is_lead(user: Somebody) -> bool:
     """Whether they may pause and look at everything."""
-    return LEADS in _groups(user).values()
+    return LEADS in groups_of(user).values()
 
 
 def is_auditor(user: Somebody) -> bool:
     """Whether they may look at everything."""
-    return AUDITORS in _groups(user).values()
+    return AUDITORS in groups_of(user).values()
 
 
 def is_reviewer(user: Somebody) -> bool:
@@ -58,17 +68,20 @@ def is_reviewer(user: Somebody) -> bool:
 
 def reviewable_groups(user: Somebody) -> frozenset[int]:
     """The ids of the groups whose tickets `user` may take. One query."""
-    return frozenset(_groups(user))
+    return frozenset(groups_of(user))
 
 
-def may_decide(user: Somebody, ticket: Ticket) -> bool:
-    """In the group that it waits in, and not who asked for the action. One query."""
-    return ticket.requester_id != user.pk and ticket.group_id in _groups(user)
+def may_decide(user: Somebody, ticket: Ticket, *, groups: Groups | None = None) -> bool:
+    """In the group that it waits in, and not who asked for the action. One query, or none where `groups` are known."""
+    return ticket.requester_id != user.pk and ticket.group_id in (groups_of(user) if groups is None else groups)
 
 
-def may_see_ticket(user: Somebody, ticket: Ticket) -> bool:
-    """Who may decide it or once could, or whose office it is to look; its requester only as the latter. One query."""
-    groups = _groups(user)
+def may_see_ticket(user: Somebody, ticket: Ticket, *, groups: Groups | None = None) -> bool:
+    """Who may decide it or once could, or whose office it is to look; its requester only as the latter.
+
+    One query, or none where `groups` are known.
+    """
+    groups = groups_of(user) if groups is None else groups
     if _oversees(user, groups):
         return True
     asked = {ticket.group_id, ticket.workflow.review_group_id, ticket.workflow.escalation_group_id}
@@ -82,9 +95,9 @@ def may_see_status(user: Somebody) -> bool:
 
 def may_read_log(user: Somebody) -> bool:
     """Leads, auditors and admins read every decision. One query."""
-    return _oversees(user, _groups(user))
+    return _oversees(user, groups_of(user))
 
 
-def _oversees(user: Somebody, groups: dict[int, str]) -> bool:
+def _oversees(user: Somebody, groups: Groups) -> bool:
     superuser = isinstance(user, User) and user.is_active and user.is_superuser
     return superuser or not OVERSEERS.isdisjoint(groups.values())

@@ -48,6 +48,7 @@ __all__ = [
     "NotAllowed",
     "NotVisible",
     "claim_next",
+    "claim_next_id",
     "claim_ticket",
     "release_claim",
     "renew_claim",
@@ -96,7 +97,13 @@ _NEXT = """
 
 
 def claim_next(*, reviewer: User, now: datetime, filters: QueueFilters | None = None) -> Ticket | None:
-    """Take the next ticket for `reviewer`, or None when there is none that they may take.
+    """Take the next ticket for `reviewer`, as claim_next_id does, and read it."""
+    taken = claim_next_id(reviewer=reviewer, now=now, filters=filters)
+    return None if taken is None else Ticket.objects.get(pk=taken)
+
+
+def claim_next_id(*, reviewer: User, now: datetime, filters: QueueFilters | None = None) -> UUID | None:
+    """Take the next ticket for `reviewer`: its id, or None when there is none that they may take.
 
     One statement finds, locks and takes it, and writes the event. What an answer brought back comes first.
     """
@@ -115,7 +122,8 @@ def claim_next(*, reviewer: User, now: datetime, filters: QueueFilters | None = 
             cursor.execute(statement, [str(values[name]) for name in names], prepare=True)
             taken = cursor.fetchone()
         if taken is not None:
-            return Ticket.objects.get(pk=taken[0])
+            ticket_id: UUID = taken[0]
+            return ticket_id
     return None
 
 

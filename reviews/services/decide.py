@@ -17,7 +17,7 @@ from policies.queries import live_policy
 from reviews.domain.judgement import Choice, event_of
 from reviews.domain.vocabulary import EventKind, TicketEvent, TicketKind, TicketState
 from reviews.models import Ticket, Verdict
-from reviews.permissions import may_decide, reviewable_groups
+from reviews.permissions import groups_of, may_decide, may_see_ticket, reviewable_groups
 from reviews.queries import last_verdict, name_of
 from reviews.queries.dossier import (
     HOLD_OF_UNKNOWN_ACTIONS,
@@ -44,6 +44,7 @@ from reviews.services.tickets import (
     NotAllowed,
     NotVisible,
     check_claim,
+    lock_ticket,
     lock_visible_ticket,
     move,
 )
@@ -97,12 +98,15 @@ def give_verdict(ticket_id: UUID, *, reviewer: User, answer: Answer, now: dateti
     AlreadyDecided or Held, with who and when; ClaimLost; NotAllowed; Stale; TooSoon; InvalidAnswer.
     """
     with transaction.atomic():
-        ticket = lock_visible_ticket(ticket_id, viewer=reviewer)
+        ticket = lock_ticket(ticket_id)
+        groups = groups_of(reviewer)  # as they are now that it is locked
+        if not may_see_ticket(reviewer, ticket, groups=groups):
+            raise NotVisible
         stored = Verdict.objects.filter(reviewer=reviewer, request_key=answer.request_key).first()
         if stored is not None and stored.ticket_id == ticket.pk:
             return stored
         check_claim(ticket, reviewer=reviewer, epoch=answer.epoch, now=now)
-        if not may_decide(reviewer, ticket):
+        if not may_decide(reviewer, ticket, groups=groups):
             raise NotAllowed("This ticket is for another group, or about something that you asked for.")
         if stored is not None:
             raise InvalidAnswer(("/request_key", "This key was used for another ticket; each answer has its own."))
@@ -161,8 +165,11 @@ def _give(ticket: Ticket, *, reviewer: User, answer: Answer, now: datetime) -> V
 
 
 def _stakes(ticket: Ticket, checked: Checked) -> Assessment | None:
-    """What the policy says of what the person wants to run instead. Only a gate's answer runs anything."""
-    if ticket.kind != TicketKind.GATE or checked.policy is None or not checked.is_new:
+    """What the policy says of what the person wants to run instead. Only a gate's answer runs anything.
+
+    A known answer is judged like the gate that it pretends to be.
+    """
+    if ticket.kind not in (TicketKind.GATE, TicketKind.KNOWN_ANSWER) or checked.policy is None or not checked.is_new:
         return None
     proposal = proposal_of(ticket.decision, action=checked.action, payload=checked.payload or {})
     return assess_stakes(checked.policy, proposal)

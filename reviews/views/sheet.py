@@ -186,7 +186,7 @@ class Sheet:
     def reversibility_tone(self) -> str:
         return TONE_OF.get(Reversibility(self.action.reversibility), "") if self.action else "stop"
 
-    @property
+    @cached_property
     def revised(self) -> str:
         """Whose change is on the table, where it isn't the AI's own proposal."""
         change = self.dossier.table.changed_by
@@ -200,7 +200,7 @@ class Sheet:
         """What whoever changed it changed of the AI's payload."""
         return changes_between(self.decision.payload or {}, self.dossier.table.payload)
 
-    @property
+    @cached_property
     def sides(self) -> list[dict[str, str]]:
         """What the others said, where they disagreed."""
         if not self.dossier.disputed:
@@ -265,11 +265,11 @@ class Sheet:
             for each in self.dossier.alternatives
         )
 
-    @property
+    @cached_property
     def context(self) -> tuple[Field, ...]:
         return fields_of(self.decision.context, layout={}) if self.decision.context else ()
 
-    @property
+    @cached_property
     def questions(self) -> list[dict[str, Any]]:
         return [
             {
@@ -387,7 +387,7 @@ class Sheet:
     def _url(self, name: str) -> str:
         return reverse(name, args=[self.ticket.pk])
 
-    @property
+    @cached_property
     def url(self) -> str:
         return self._url("ticket")
 
@@ -399,7 +399,7 @@ class Sheet:
             kept.append(urlencode({"estimate": self.estimate}))
         return "".join(f"&{each}" for each in kept)
 
-    @property
+    @cached_property
     def links(self) -> dict[str, str]:
         """The addresses of everything that can be done with it."""
         return {act: self._url(f"ticket-{act}") for act in ACTS}

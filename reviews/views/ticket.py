@@ -35,7 +35,7 @@ from reviews.permissions import may_decide, may_see_ticket
 from reviews.queries import QueueFilters, dossier, latest_verdict, precedents, queue_for
 from reviews.queries.presence import others_at
 from reviews.queries.standing import held_ticket, shows_sensitive, workflows_of
-from reviews.services.claim import claim_next, claim_ticket, release_claim, renew_claim, skip_ticket
+from reviews.services.claim import claim_next_id, claim_ticket, release_claim, renew_claim, skip_ticket
 from reviews.services.decide import (
     Answer,
     ClaimError,
@@ -330,8 +330,7 @@ def _next(request: PageRequest, *, now: datetime) -> HttpResponse:
     """The next ticket, or that there is none."""
     held = held_ticket(request.user, now=now)
     if held is None:
-        claimed = claim_next(reviewer=request.user, now=now, filters=_filters(request))
-        held = claimed.pk if claimed else None
+        held = claim_next_id(reviewer=request.user, now=now, filters=_filters(request))
     if held is not None:
         return _opened(request, held, now=now)
     if not request.htmx:
