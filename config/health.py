@@ -8,9 +8,11 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
-from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
+from prometheus_client import CONTENT_TYPE_LATEST
 
+from config.metrics import exposition
 from reviews.models import Heartbeat
+from reviews.queries.backlog import EVIDENCE
 
 # A worker that has not beaten for so long is shown as late: deaf, not quiet.
 LATE_AFTER_SECONDS = 30
@@ -30,7 +32,7 @@ def readyz(request: HttpRequest) -> JsonResponse:
             found.update(status="not ready", migrations="missing")
         else:
             now = datetime.now(tz=UTC)
-            for name, beat_at in Heartbeat.objects.exclude(name__startswith="evidence:").values_list("name", "beat_at"):
+            for name, beat_at in Heartbeat.objects.exclude(name__startswith=EVIDENCE).values_list("name", "beat_at"):
                 age = (now - beat_at).total_seconds()
                 found["processes"][name] = {
                     "state": "late" if age > LATE_AFTER_SECONDS else "ok",
@@ -60,4 +62,4 @@ def metrics(request: HttpRequest) -> HttpResponse:
             raise Http404
     elif settings.SECURE_PROXY_SSL_HEADER or request.META.get("REMOTE_ADDR") not in {"127.0.0.1", "::1", ""}:
         raise Http404
-    return HttpResponse(generate_latest(), content_type=CONTENT_TYPE_LATEST)
+    return HttpResponse(exposition(), content_type=CONTENT_TYPE_LATEST)
