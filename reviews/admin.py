@@ -118,12 +118,20 @@ class ClientKeyAdmin(EditedByAdmins, admin.ModelAdmin):
         messages.success(request, f"Revoked: {', '.join(key.prefix for key in keys)}.")
 
 
+class HttpsField(forms.URLField):
+    """An address that is typed without its scheme is meant to be https."""
+
+    def __init__(self, **options: Any) -> None:
+        super().__init__(**{"assume_scheme": "https", **options})
+
+
 class EndpointForm(forms.ModelForm):
     """An endpoint; its address is checked when it is saved, and again whenever it is connected to."""
 
     class Meta:
         model = Endpoint
         fields = ("client", "url", "active")
+        field_classes: ClassVar = {"url": HttpsField}
 
     def clean_url(self) -> str:
         url: str = self.cleaned_data["url"]
