@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviews.views import lead, log, mine, queue, ticket, trial
+from reviews.views import lead, log, mine, queue, status, ticket, trial
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
@@ -12,6 +12,7 @@ urlpatterns = [
     path("lead/tickets/<uuid:ticket_id>/", lead.ticket, name="lead-ticket"),
     path("lead/tickets/<uuid:ticket_id>/end-claim", lead.end, name="lead-end-claim"),
     path("lead/tickets/<uuid:ticket_id>/move", lead.move, name="lead-move"),
+    path("status/", status.status, name="status"),
     path("log/", log.log, name="log"),
     path("log/<uuid:decision_id>/", log.decision_story, name="story"),
     path("log.csv", log.log_csv, name="log-csv"),

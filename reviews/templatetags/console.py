@@ -16,7 +16,7 @@ from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain import changes, text, typeset
 from reviews.domain.fields import text_of
 from reviews.domain.vocabulary import DecisionStatus, OutcomeKind, OutcomeMethod, Theme, TicketKind, TicketState
-from reviews.permissions import is_lead, is_reviewer, may_read_log
+from reviews.permissions import is_lead, is_reviewer, may_read_log, may_see_status
 from reviews.queries import Precedent, RecentVerdict
 from reviews.queries.queue import COUNTED_UP_TO
 from reviews.queries.standing import stops, theme_of
@@ -177,6 +177,18 @@ def status_chip(status: str) -> SafeString:
 
 
 @register.filter
+def in_words(name: str) -> str:
+    """A name of the code's in words: policy_changes as policy changes."""
+    return name.replace("_", " ")
+
+
+@register.filter
+def task_title(task: str) -> str:
+    """A task by its last name, in words: feedback.tasks.collect_labels as collect labels."""
+    return in_words(task.rpartition(".")[2])
+
+
+@register.filter
 def verdict_title(kind: str) -> str:
     """A verdict in a word, as of something done."""
     return _VERDICTS[VerdictKind(kind)][0].lower().rstrip(":")
@@ -315,6 +327,7 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
         shown = {"desk": True, "log": reads_log, "insights": reads_log, "policies": reads_log or is_reviewer(user)}
         shown["admin:index"] = user.is_staff
         shown["lead"] = reads_log and is_lead(user)
+        shown["status"] = shown["lead"] or (reads_log and may_see_status(user))
         here = request.path if request else ""
         for name, title in _PAGES.items():
             url = _url_of(name)
@@ -341,6 +354,7 @@ _PAGES: Final = {
     "log": "Log",
     "insights": "Insights",
     "policies": "Policies",
+    "status": "Status",
     "admin:index": "Admin",
 }
 

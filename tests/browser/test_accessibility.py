@@ -146,7 +146,7 @@ def test_axe_finds_nothing_in_the_log_and_on_one_s_own_pages(page: Page, tickets
     found: dict[str, list[str]] = {}
     decision, held = tickets[WorkflowKind.TRANSACTION].decision_id, tickets[WorkflowKind.ROUTING]
     claim_ticket(held.pk, reviewer=make.ben(), now=timezone.now())
-    of_leads = ("/lead/", f"/lead/?group={held.group_id}", f"/lead/tickets/{held.pk}/")
+    of_leads = ("/lead/", f"/lead/?group={held.group_id}", f"/lead/tickets/{held.pk}/", "/status/")
     for path in ("/log/", "/log/?route=auto", f"/log/{decision}/", "/verdicts/", "/preferences/", *of_leads):
         page.goto(path)
         check(page, path, found)
