@@ -49,7 +49,7 @@ class Dossier:
     """What a reviewer needs to judge, and what the form must send back."""
 
     ticket: Ticket  # with workflow, group, claimed_by
-    decision: Decision  # with policy_version
+    decision: Decision
     outcome: Outcome | None
     action: ActionSpec | None  # of the proposal on the table; None where the policy doesn't know it
     overrides: tuple[ActionSpec, ...]  # what it could be overridden to
@@ -159,10 +159,9 @@ def _outcome_shown(ticket: Ticket, verdicts: Sequence[Verdict]) -> Outcome | Non
 def tickets_with_decisions() -> TicketQuerySet:
     """Tickets with what judging and showing them needs, in one query.
 
-    Of five tables and no more: PostgreSQL plans each time, and each table that is joined doubles what that takes.
+    Of four tables and no more: PostgreSQL plans each time, and each table that is joined doubles what that takes.
     """
-    tickets = Ticket.objects.select_related("workflow", "group", "decision__policy_version")
-    return tickets.defer("decision__policy_version__document")
+    return Ticket.objects.select_related("workflow", "group", "decision")
 
 
 def standing_verdicts(ticket: Ticket) -> VerdictQuerySet:
@@ -197,9 +196,8 @@ def policy_for(decision: Decision, *, live: Policy | None) -> Policy | None:
 
 def digest_for(decision: Decision, *, live: Policy | None) -> str:
     """The digest of the policy by which this is decided; "" where there is none."""
-    if decision.policy_version is not None:
-        return decision.policy_version.digest
-    return live.digest if live else ""
+    policy = policy_for(decision, live=live)
+    return policy.digest if policy else ""
 
 
 def proposal_of(decision: Decision, *, action: str | None = None, payload: Mapping[str, Any] | None = None) -> Proposal:

@@ -100,7 +100,6 @@ def test_it_takes_the_same_few_queries_whatever_has_happened(gate):
         found = dossier(gate.pk, user=reviewer, now=NOW)
         assert [question.asked_by.username for question in found.questions] == ["ana"] * 3
         assert [verdict.reviewer.username for verdict in found.given] == ["ana", "ben"]
-        assert found.decision.policy_version.digest
     assert (len(fresh), len(full)) == (QUERIES_OF_A_FRESH_ONE, QUERIES_OF_ONE_WITH_A_HISTORY)
 
 
@@ -151,7 +150,7 @@ def test_who_decided_before_sees_their_last_verdicts_and_what_can_be_taken_back(
     decide(gate, ana(), now=NOW)
     decide(other, ana(), "reject", now=later(minutes=1))
     reviewer = ana()
-    with django_assert_num_queries(2):
+    with django_assert_num_queries(1):
         found = recent_verdicts(reviewer, now=later(minutes=1, seconds=3))
     assert [(each.ticket_id, each.kind) for each in found] == [(other.pk, "reject"), (gate.pk, "approve")]
     assert [each.undo_until for each in found] == [later(minutes=1, seconds=7), None]
