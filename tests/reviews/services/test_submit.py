@@ -6,13 +6,14 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import Group, User
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 
+from policies.domain.canonical import canonical_bytes
 from policies.domain.evaluate import audit_draw, evaluate
-from policies.domain.spec import Alternative, Facts, Proposal
+from policies.domain.spec import Alternative, Facts, Proposal, digest_of
 from policies.domain.vocabulary import Route, VersionStatus
-from policies.models import Workflow
+from policies.models import PolicyVersion, Workflow
 from policies.queries import policy_of_version
 from policies.services import create_draft, pause, publish, resume
 from reviews.domain.submission import parse_submission
@@ -171,8 +172,19 @@ def test_a_rule_sends_the_ticket_to_its_group(upstream):
 
 
 def test_a_group_that_is_gone_is_replaced_by_the_review_group(upstream):
-    make_live_policy(rules=[{"expression": "true", "sentence": "Looks odd.", "group": "Fraud"}])
-    Group.objects.filter(name="Fraud").update(name="Fraud and abuse")
+    """The database keeps the names of groups in force; were one lost all the same, a person is asked."""
+    live = make_live_policy(rules=[{"expression": "true", "sentence": "Looks odd."}])
+    document = {**json.loads(live.document), "rules": [{**json.loads(live.document)["rules"][0], "group": "Gone"}]}
+    PolicyVersion.objects.update(status=VersionStatus.RETIRED, retired_at=NOW)
+    PolicyVersion.objects.create(
+        workflow=live.workflow,
+        number=2,
+        status=VersionStatus.LIVE,
+        created_at=NOW,
+        published_at=NOW,
+        document=canonical_bytes(document).decode(),
+        digest=digest_of(document),
+    )
     assert gate_of(submit_one(client=upstream, confidence=0.95)).group.name == "Support"
 
 
