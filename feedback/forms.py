@@ -1,15 +1,19 @@
 """What the insights pages are asked: read and bounded before anything is counted."""
 
 from collections.abc import Iterable, Mapping
+from contextlib import suppress
 from datetime import UTC, datetime, time, timedelta
 from typing import Any
+from uuid import UUID
 
 from django import forms
+from django.db.models import Q
 
 from feedback.domain.vocabulary import CommentKind, ExportShape
 from feedback.queries.labels import Key, Scope
 from feedback.queries.overrides import Window
 from policies.models import Workflow
+from reviews.models import Decision
 
 DAYS = ((28, "4 weeks"), (90, "90 days"), (365, "a year"))
 SHOWN_DAYS = 90
@@ -81,6 +85,29 @@ class BacktestForm(forms.Form):
     """How far back a version is tried."""
 
     decisions = forms.IntegerField(label="The newest decisions", min_value=1, max_value=100_000, initial=10_000)
+
+
+class SeedForm(forms.Form):
+    """A settled decision to set aside as a known answer."""
+
+    decision = forms.CharField(label="Its id, or its external id", max_length=255)
+    evidence = forms.CharField(label="How its truth is known beyond doubt", max_length=300)
+
+    def __init__(self, data: Mapping[str, Any] | None, *, workflow: Workflow):
+        super().__init__(data)
+        self._workflow = workflow
+
+    def clean_decision(self) -> Decision:
+        named = self.cleaned_data["decision"].strip()
+        known_as = Q(external_id=named)
+        with suppress(ValueError):
+            known_as |= Q(pk=UUID(named))
+        found = list(Decision.objects.filter(known_as, workflow=self._workflow).select_related("workflow")[:2])
+        if len(found) != 1:
+            raise forms.ValidationError(
+                "Several decisions go by this external id: give the id." if found else "There is no such decision here."
+            )
+        return found[0]
 
 
 class CommentForm(forms.Form):

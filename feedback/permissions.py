@@ -4,7 +4,14 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 
 from reviews.permissions import may_read_log, may_see_ticket
 
-__all__ = ["may_comment", "may_draft_policies", "may_export", "may_read_insights", "may_see_ticket"]
+__all__ = [
+    "may_comment",
+    "may_draft_policies",
+    "may_export",
+    "may_plant",
+    "may_read_insights",
+    "may_see_ticket",
+]
 
 Somebody = User | AnonymousUser | AbstractBaseUser
 OVERSEERS = ("Leads", "Auditors", "Admins")
@@ -18,6 +25,11 @@ def may_read_insights(user: Somebody) -> bool:
 def may_export(user: Somebody) -> bool:
     """Leads, auditors and admins: an export holds payloads."""
     return may_read_insights(user)
+
+
+def may_plant(user: Somebody) -> bool:
+    """Leads and admins: who sets known answers aside knows them, and is never asked them."""
+    return isinstance(user, User) and user.is_active and (user.is_superuser or _is_in(user, "Leads", "Admins"))
 
 
 def may_comment(user: Somebody) -> bool:

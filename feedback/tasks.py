@@ -13,6 +13,8 @@ from reviews.services.ring import ring
 def collect_labels() -> None:
     """Take in what the log has new, then see at once whether it speaks against any autonomy."""
     collected = services.collect_labels(now=timezone.now())
+    if collected.escalated:
+        services.sow_known_answers(collected.escalated, now=timezone.now())
     if collected.workflows:
         services.assess_autonomy(now=timezone.now(), workflow_ids=collected.workflows)
     if collected.more:
@@ -23,6 +25,7 @@ def collect_labels() -> None:
 def assess_autonomy() -> None:
     """Rung by the clock: also rings again for runs whose own bell was lost."""
     services.assess_autonomy(now=timezone.now())
+    services.answer_what_was_asked(now=timezone.now())
     for export_id in services.unfinished_exports():
         ring("feedback.tasks.run_export", str(export_id))
     for backtest_id in services.unfinished_backtests():

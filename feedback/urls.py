@@ -14,5 +14,7 @@ urlpatterns = [
     path("insights/alarms/<int:alarm_id>/close", views.close_alarm, name="close-alarm"),
     path("tickets/<uuid:ticket_id>/record", views.model_record, name="ticket-record"),
     path("log/<uuid:decision_id>/comments", views.comments, name="comments"),
+    path("insights/known-answers/", views.known_answers, name="known-answers"),
+    path("insights/known-answers/<uuid:seed_id>/retire", views.retire_seed, name="retire-seed"),
     path("insights/me/", views.my_record, name="my-record"),
 ]

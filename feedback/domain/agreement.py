@@ -6,6 +6,7 @@ reliability and its variance in the presence of high agreement", for AC1, which 
 fall when one answer is rare, however well people agree.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -53,6 +54,16 @@ def count_pairs(first: list[str], second: list[str]) -> Floats:
     table = np.zeros((len(answers), len(answers)))
     np.add.at(table, ([answers[answer] for answer in first], [answers[answer] for answer in second]), 1)
     return table
+
+
+def votes_of_pairs(pairs: Sequence[tuple[str, str]]) -> Counts:
+    """Counts of shape (pairs, answers): how many of the two said this."""
+    answers = {answer: place for place, answer in enumerate(sorted({one for pair in pairs for one in pair}))}
+    votes = np.zeros((len(pairs), len(answers)), dtype=np.int64)
+    for item, pair in enumerate(pairs):
+        for answer in pair:
+            votes[item, answers[answer]] += 1
+    return votes
 
 
 def agreement_of_pairs(table: Floats, *, level: float = LEVEL) -> Pairs:

@@ -10,7 +10,15 @@ import numpy as np
 from django.db.models import OuterRef, Subquery, Sum
 
 from feedback.domain import calibration, risk, thresholds
-from feedback.domain.agreement import LEAST_PAIRS, Pairs, agreement_of_pairs, count_pairs
+from feedback.domain.agreement import (
+    LEAST_PAIRS,
+    Pairs,
+    Votes,
+    agreement_of_pairs,
+    agreement_of_votes,
+    count_pairs,
+    votes_of_pairs,
+)
 from feedback.domain.rates import Interval, clean_bound, clopper_pearson
 from feedback.domain.sampling import Estimate, NothingLabelled, Stratum, estimate_of
 from feedback.domain.thresholds import GRID, Recommendation
@@ -99,11 +107,15 @@ class AuditFigures:
 
 @dataclass(frozen=True, slots=True)
 class AgreementFigures:
-    """How far second opinions agree with the first verdicts; `pairs` is None under 50 of them."""
+    """How far second opinions agree with the first verdicts; `pairs` and `votes` are None under 50 of them."""
 
     n: int
     pairs: Pairs | None
-    method: str = "Cohen's κ over blind second opinions on a random share; shown from 50 pairs"
+    votes: Votes | None
+    method: str = (
+        "blind second opinions on a random share of what people decided; Cohen's κ, Krippendorff's α (nominal,"
+        " bootstrap over decisions), Gwet's AC1; shown from 50 pairs"
+    )
 
 
 def calibration_of(scope: Scope) -> CalibrationFigures:
@@ -213,16 +225,31 @@ def agreement_of(scope: Scope) -> AgreementFigures:
     """Pairs of a first verdict and a blind second opinion on the same decision."""
     first = Label.objects.filter(decision=OuterRef("decision"), source__in=(LabelSource.GATE, LabelSource.AUDIT))
     seconds = Label.objects.filter(workflow=scope.workflow, source=LabelSource.SECOND_OPINION)
+    if scope.since is not None:
+        seconds = seconds.filter(decided_at__gte=scope.since)
     named = {name: getattr(scope, name) for name in ("action", "model_name", "model_version")}
     seconds = seconds.filter(**{name: it for name, it in named.items() if it})
     pairs = (
-        seconds.annotate(first=Subquery(first.values("right_action")[:1]))
+        seconds.annotate(
+            first=Subquery(first.values("right_action")[:1]), first_right=Subquery(first.values("ai_was_right")[:1])
+        )
         .filter(first__isnull=False)
-        .values_list("first", "right_action")
+        .values_list("action", "first", "first_right", "right_action", "ai_was_right")
     )
-    # An empty answer is a rejection: people agree that nothing was to run.
-    answers = [(one or "reject", other or "reject") for one, other in pairs]
+    answers = [
+        (_answered(action, one, right=one_right), _answered(action, other, right=other_right))
+        for action, one, one_right, other, other_right in pairs
+    ]
     if len(answers) < LEAST_PAIRS:
-        return AgreementFigures(n=len(answers), pairs=None)
+        return AgreementFigures(n=len(answers), pairs=None, votes=None)
     table = count_pairs([one for one, _ in answers], [other for _, other in answers])
-    return AgreementFigures(n=len(answers), pairs=agreement_of_pairs(table))
+    return AgreementFigures(
+        n=len(answers), pairs=agreement_of_pairs(table), votes=agreement_of_votes(votes_of_pairs(answers))
+    )
+
+
+def _answered(action: str, answer: str, *, right: bool) -> str:
+    """What a person said is to run. Empty is a rejection: people agree that nothing was to run."""
+    if not answer:
+        return "nothing"
+    return f"{answer}, changed" if answer == action and not right else answer

@@ -7,15 +7,26 @@ from feedback.services.certify import LookSpent, NoneQualifies, draft_threshold,
 from feedback.services.collect import Collected, collect_labels
 from feedback.services.comment import comment_on
 from feedback.services.exports import NotReady, export_lines, file_of, request_export, run_export, unfinished_exports
+from feedback.services.known_answers import (
+    NoSeed,
+    answer_what_was_asked,
+    bring_seeds,
+    plant_seed,
+    retire_seed,
+    sow_known_answers,
+)
 from feedback.services.refusals import NotAllowed
 
 __all__ = [
     "Collected",
     "LookSpent",
+    "NoSeed",
     "NoneQualifies",
     "NotAllowed",
     "NotReady",
+    "answer_what_was_asked",
     "assess_autonomy",
+    "bring_seeds",
     "close_alarm",
     "collect_labels",
     "comment_on",
@@ -23,11 +34,14 @@ __all__ = [
     "export_lines",
     "file_of",
     "issue_certificate",
+    "plant_seed",
     "raise_alarm",
     "request_backtest",
     "request_export",
+    "retire_seed",
     "run_backtest",
     "run_export",
+    "sow_known_answers",
     "unfinished_backtests",
     "unfinished_exports",
 ]

@@ -3,7 +3,7 @@
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Any
 from uuid import UUID
@@ -13,14 +13,17 @@ from django.db import connection, transaction
 from feedback.domain.findings import RANK, Finding, Given, band_of, finding_of, label_probability
 from feedback.domain.vocabulary import LabelSource
 from feedback.models import Awaited, Collector, Label
-from policies.domain.vocabulary import VerdictKind
+from policies.domain.vocabulary import Route, VerdictKind
 from reviews.domain.judgement import Choice
 from reviews.domain.vocabulary import EventKind, TicketKind, TicketState
 from reviews.models import Decision, Ticket, Truth, Verdict
+from reviews.services.second_opinion import ask_again
 
 # How many events a transaction takes in, and how many such stretches one call: then others have their turn.
 STRETCH = 2_000
 MOST_STRETCHES = 25
+# What came longer ago says nothing of the queue as it is.
+NEWS = timedelta(hours=1)
 SOURCES = {
     TicketKind.GATE: LabelSource.GATE,
     TicketKind.AUDIT: LabelSource.AUDIT,
@@ -36,6 +39,7 @@ class Collected:
     events: int = 0
     labels: int = 0
     workflows: set[int] = field(default_factory=set)  # ids of those that have new labels
+    escalated: dict[int, list[UUID]] = field(default_factory=dict)  # decisions that came for a person, by workflow
     more: bool = False
 
 
@@ -68,8 +72,9 @@ class Amount:
 def collect_labels(*, now: datetime, stretches: int = MOST_STRETCHES, stretch: int = STRETCH) -> Collected:
     """Take in what was submitted, settled and reported since the last call, in the order of the log.
 
-    Writes Labels, Tallies and ReasonTallies together with the place in the log up to which they count, so that no
-    event counts twice, whoever else collects and wherever it stops. Does nothing while another worker collects.
+    Writes Labels, Tallies and ReasonTallies, and opens second opinions, together with the place in the log up to which
+    they count, so that no event counts twice, whoever else collects and wherever it stops. Does nothing while another
+    worker collects.
     """
     collected = Collected()
     for _ in range(stretches):
@@ -143,6 +148,8 @@ def _take_in(events: Sequence[Happened], *, now: datetime, collected: Collected)
     arrived = [decisions[decision_id] for decision_id in submitted & decisions.keys()]
     for decision in arrived:
         tallies[_arrival(decision)].count += 1
+        if decision.route == Route.REVIEW and now - decision.received_at < NEWS:
+            collected.escalated.setdefault(decision.workflow_id, []).append(decision.pk)
     for ticket, verdicts in _settled_tickets(tickets, decisions):
         decision, last = decisions[ticket.decision_id], verdicts[-1]
         finding = _finding(decision, verdicts)
@@ -151,6 +158,7 @@ def _take_in(events: Sequence[Happened], *, now: datetime, collected: Collected)
             for code in {reason["code"] for reason in decision.reasons}:
                 reasons[_reason(decision, ticket, code=code, verdict=finding.kind)] += 1
         labels.append(_label(decision, SOURCES[TicketKind(ticket.kind)], ticket=ticket, finding=finding))
+    ask_again([label.ticket_id for label in labels if label.source == LabelSource.GATE and label.ticket_id], now=now)
     labels += _labels_of_truths(reported & decisions.keys(), decisions)
     _add_tallies(tallies)
     _add_reasons(reasons)

@@ -42,6 +42,9 @@ class Precedents:
 def precedents(decision: Decision) -> Precedents:
     """Settled decisions like this one, never itself, never known answers. Four queries."""
     others = Decision.objects.filter(id__lt=decision.id, workflow=decision.workflow_id).newest_first()
+    if decision.internal:
+        # What a known answer was cloned from would tell the answer.
+        others = others.exclude(pk=seed_of(decision)).exclude(payload_sha256=decision.payload_sha256)
     of_subject = _newest(others.filter(subject_id=decision.subject_id)) if decision.subject_id else []
     of_action = _newest(others.filter(action=decision.action, route="review"))
     of_payload = _newest(others.filter(payload_sha256=decision.payload_sha256, action=decision.action))
@@ -52,6 +55,11 @@ def precedents(decision: Decision) -> Precedents:
             for found in (of_subject, of_action, of_payload)
         )
     )
+
+
+def seed_of(decision: Decision) -> UUID:
+    """The id of the seed that a known answer was cloned from: its idempotency key begins with it."""
+    return UUID(str(decision.idempotency_key).split("/")[0]) if decision.idempotency_key else decision.pk
 
 
 def _newest(decisions: QuerySet[Decision]) -> list[Outcome]:

@@ -10,10 +10,12 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from feedback.domain.vocabulary import AlarmKind, RunState
-from feedback.models import Certificate, Export, KnownAnswer, Tally
-from feedback.services import raise_alarm, run_export
+from feedback.models import Certificate, Export, KnownAnswer, Seed, Tally
+from feedback.services import collect_labels, raise_alarm, run_export
 from policies.domain.vocabulary import Autonomy, VersionStatus
 from policies.models import PolicyVersion
+from reviews.models import Ticket
+from reviews.services.settle import settle_due
 from tests.factories import (
     NOW,
     ada,
@@ -32,7 +34,7 @@ from tests.feedback.labelled import make_labels
 from tests.reviewing import decide
 
 pytestmark = pytest.mark.django_db
-PAGES = ("/insights/", "/insights/evidence/", "/insights/exports/")
+PAGES = ("/insights/", "/insights/evidence/", "/insights/known-answers/", "/insights/exports/")
 
 
 @pytest.fixture(autouse=True)
@@ -254,6 +256,38 @@ def test_ana_fetches_no_file():
     assert browse(ana()).get(f"/insights/exports/{export.pk}/file").status_code == 403
 
 
+# --- Known answers ---------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+def test_omar_sets_a_settled_decision_aside_and_retires_it():
+    now = timezone.now()
+    make_live_policy(now=now)
+    decision = submit_one(confidence=0.62, now=now)
+    asked = {"decision": decision.external_id, "evidence": "Three people agreed."}
+    answer = browse(omar()).post("/insights/known-answers/?workflow=support", asked)
+    assert answer.status_code == 422
+    assert "Nothing is known of it yet" in answer.content.decode()
+    decide(gate_of(decision), ana(), now=now)
+    settle_due(now=now + timedelta(minutes=1))
+    collect_labels(now=now)
+    assert browse(ines()).post("/insights/known-answers/?workflow=support", asked).status_code == 403
+    assert browse(omar()).post("/insights/known-answers/?workflow=support", asked).status_code == 302
+    seed = Seed.objects.get(decision=decision)
+    text = text_of(page("/insights/known-answers/"))
+    assert f"{decision.external_id} refund_fee right Three people agreed. omar" in text
+    assert browse(ines()).post(f"/insights/known-answers/{seed.pk}/retire").status_code == 403
+    assert browse(omar()).post(f"/insights/known-answers/{seed.pk}/retire").status_code == 302
+    assert "retired" in page("/insights/known-answers/")
+
+
+@pytest.mark.parametrize("named", ["nothing-of-the-sort", "01890a5d-ac96-774b-bcce-b302099a8057"])
+def test_what_is_no_decision_of_the_workflow_is_not_set_aside(named):
+    answer = browse(omar()).post("/insights/known-answers/", {"decision": named, "evidence": "Surely."})
+    assert answer.status_code == 422
+    assert "There is no such decision here." in answer.content.decode()
+
+
 # --- Her own record --------------------------------------------------------------------------------------------------
 
 
@@ -264,8 +298,12 @@ def test_ana_sees_her_own_record_and_what_known_answers_showed():
     client, _ = make_client("Known answers", internal=True)
     for right in (True, False):
         decision = submit_one(client=client, confidence=0.62, now=now)
-        KnownAnswer.objects.create(decision=decision, right_action="refund_fee", ai_is_right=right)
-        ticket = gate_of(decision)
+        truth = {"right_action": "refund_fee", "ai_is_right": right}
+        seed = Seed.objects.create(
+            workflow=decision.workflow, content={}, evidence="x", planted_by=omar(), planted_at=now, **truth
+        )
+        KnownAnswer.objects.create(decision=decision, seed=seed, **truth)
+        ticket = Ticket.objects.get(decision=decision)
         decide(ticket, ana(), "approve" if right else "reject", now=now)
         ticket.refresh_from_db()
         type(ticket).objects.filter(pk=ticket.pk).update(state="settled", settled_at=now)

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from django.test import Client as Browser
 
-from feedback.models import Awaited
+from feedback.models import Awaited, Label
 from reviews.domain.vocabulary import Scope
 from reviews.models import Decision
 from tests.factories import ada, ana, eve, ines, later, make_client, make_live_policy, make_workflow, omar
@@ -16,6 +16,10 @@ from tests.feedback.streams import EXPECTED, OLDER, TOLERANCE, stream
 pytestmark = pytest.mark.django_db
 FIGURES = ("overrides", "calibration", "risk", "thresholds", "audits", "agreement", "drift")
 STREAM = "support"
+COPIED = (
+    *("decision_id", "flag_probability", "label_probability", "workflow_id", "action", "model_name"),
+    *("model_version", "confidence", "route", "flagged", "decided_at"),
+)
 
 
 @pytest.fixture(autouse=True)
@@ -159,6 +163,29 @@ def test_figures_are_of_the_action_and_model_that_one_asks_for():
     assert ask("calibration", user=omar(), model="router", version="1.1").json()["n"] == 30
     assert ask("calibration", user=omar(), action="refund_fee").json()["figures"]["accuracy"] == 0
     assert ask("calibration", user=omar(), since=later(days=1).date().isoformat()).json()["n"] == 0
+
+
+def test_agreement_is_told_from_fifty_pairs_of_which_every_kind_of_answer_counts():
+    labels = make_labels([False] * 40 + [True] * 20, confidence=0.5)
+    for place, label in enumerate(labels):
+        label.right_action = "refund_fee" if place < 50 else ""
+        label.save()
+        # Of ten that the first edited in substance, five are approved by the second.
+        right = place < 45
+        action = "refund_fee" if place < 50 else "trace_top_up" if place < 55 else ""
+        Label.objects.create(
+            **{column: getattr(label, column) for column in COPIED},
+            source="second_opinion",
+            stands=False,
+            ai_was_right=right,
+            right_action=action,
+        )
+    found = ask("agreement", user=omar()).json()
+    assert (found["n"], found["pairs"]["n"], found["votes"]["items"]) == (60, 60, 60)
+    # 40 approved by both, 5 edited by both, 5 rejected by both; 5 edited and approved, 5 rejected and overridden.
+    assert found["pairs"]["agreement"] == pytest.approx(50 / 60)
+    assert 0 < found["votes"]["alpha_interval"]["lower"] < found["votes"]["alpha"] < found["votes"]["ac1"] < 1
+    assert ask("agreement", user=omar(), since=later(days=1).date().isoformat()).json()["n"] == 0
 
 
 def test_the_drift_watch_says_how_many_labels_it_lacks():

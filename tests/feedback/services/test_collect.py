@@ -9,6 +9,7 @@ from django.db import connection
 from feedback.models import Label, ReasonTally, Tally
 from feedback.services import collect_labels
 from policies.domain.vocabulary import VerdictKind
+from policies.models import Workflow
 from reviews.domain.vocabulary import Scope, TicketKind
 from reviews.models import Client, Decision, Ticket
 from reviews.services.report import report_truth
@@ -140,10 +141,28 @@ def test_who_confirms_an_override_is_counted_with_it():
 
 def test_known_answers_are_out_of_every_figure():
     client, _ = make_client("Known answers", internal=True)
-    decision = settled(submit_one(client=client, confidence=0.62), ("approve", {}))
+    decision = settled(submit_one(client=client, confidence=0.62), ("approve", {}), kind=TicketKind.KNOWN_ANSWER)
     assert decision.internal
     assert collect() == 0
     assert not Tally.objects.exists()
+
+
+# --- Second opinions -------------------------------------------------------------------------------------------------
+
+
+def test_what_settled_is_asked_again_and_the_second_answer_is_a_label_of_its_own():
+    Workflow.objects.update(second_opinion_share=1)
+    ben()
+    decision = settled(submit_one(confidence=0.62), ("reject", {}))
+    collect()
+    ticket = Ticket.objects.get(decision=decision, kind=TicketKind.SECOND_OPINION)
+    decide(ticket, ben(), now=later(minutes=2))
+    settle_due(now=later(minutes=3))
+    collect()
+    assert not label_of(decision).ai_was_right, "the first stands"
+    second = Label.objects.get(decision=decision, source="second_opinion")
+    assert (second.ai_was_right, second.right_action, second.ticket) == (True, "refund_fee", ticket)
+    assert Ticket.objects.filter(decision=decision).count() == 2, "a second opinion asks for no third"
 
 
 # --- Truth -----------------------------------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ from feedback.models import Export
 from feedback.services import NotAllowed, NotReady, file_of, request_export, run_export, unfinished_exports
 from feedback.services import exports as services
 from reviews.domain.vocabulary import EventKind
-from reviews.models import Event
+from reviews.models import Event, Ticket
 from reviews.services.settle import settle_due
 from tests.factories import (
     ana,
@@ -77,7 +77,7 @@ def test_what_is_marked_personal_is_left_out_of_recommendation_and_edit():
 def test_known_answers_are_left_out():
     client, _ = make_client("Known answers", internal=True)
     decision = submit_one(client=client, confidence=0.62)
-    decide(gate_of(decision), ana())
+    decide(Ticket.objects.get(decision=decision), ana())
     settle_due(now=later(minutes=1))
     assert lines_of(run_export(asked().pk, now=later(minutes=3))) == []
 
