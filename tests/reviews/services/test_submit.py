@@ -178,7 +178,7 @@ def test_a_group_that_is_gone_is_replaced_by_the_review_group(upstream):
     PolicyVersion.objects.update(status=VersionStatus.RETIRED, retired_at=NOW)
     PolicyVersion.objects.create(
         workflow=live.workflow,
-        number=2,
+        number=live.number + 1,
         status=VersionStatus.LIVE,
         created_at=NOW,
         published_at=NOW,
