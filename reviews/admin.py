@@ -4,11 +4,15 @@ from typing import Any, ClassVar
 
 from django import forms
 from django.contrib import admin, messages
+from django.contrib.admin.helpers import ActionForm
+from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 from simple_history.admin import SimpleHistoryAdmin
 
 from reviews.domain.vocabulary import ChannelKind, Notice, Scope
@@ -26,10 +30,24 @@ from reviews.models import (
     Verdict,
 )
 from reviews.permissions import is_admin
-from reviews.services.deliver import replay_delivery
-from reviews.services.endpoints import enable_receiver, end_rotation, new_secret, rotate_secret
+from reviews.services.deliver import replay_delivery, replay_since
+from reviews.services.endpoints import (
+    EndpointOff,
+    disable_receiver,
+    enable_receiver,
+    end_rotation,
+    new_secret,
+    rotate_secret,
+    send_test,
+)
 from reviews.services.keys import issue_key, revoke_key
 from reviews.services.post import UrlRefused, check_url
+
+
+def acting(request: HttpRequest) -> User:
+    """Whoever is at the admin's pages, which let nobody else in."""
+    assert isinstance(request.user, User), "the admin lets in who is logged in"
+    return request.user
 
 
 class ForAdmins:
@@ -142,15 +160,33 @@ class EndpointForm(forms.ModelForm):
         return url
 
 
+class SinceForm(ActionForm):
+    """The list's actions, and since when to send again."""
+
+    since = forms.DateTimeField(
+        label="Since (UTC), to send again:",
+        required=False,
+        widget=forms.DateTimeInput(attrs={"type": "datetime-local"}),
+    )
+
+
 @admin.register(Endpoint)
 class EndpointAdmin(EditedByAdmins, SimpleHistoryAdmin):
     """Webhooks: where to. A secret is shown once, and both sign while one takes the place of the other."""
 
     form = EndpointForm
-    list_display = ("url", "client", "active", "failing_since", "disabled_at", "disabled_reason")
+    list_display = ("url", "client", "active", "failing_since", "disabled_at", "disabled_reason", "its_deliveries")
     list_filter = ("client", "active")
+    list_select_related = ("client",)
     readonly_fields = ("failing_since", "disabled_at", "disabled_reason")
-    actions = ("rotate", "end_the_rotation", "enable")
+    action_form = SinceForm
+    actions = ("test", "replay_since", "rotate", "end_the_rotation", "enable", "disable")
+
+    @admin.display(description="Deliveries")
+    def its_deliveries(self, endpoint: Endpoint) -> str:
+        """Where the tries of its messages are shown, with what came back."""
+        address = reverse("admin:reviews_delivery_changelist")
+        return format_html('<a href="{}?endpoint__id__exact={}">See them</a>', address, endpoint.pk)
 
     def save_model(self, request: HttpRequest, obj: Endpoint, form: Any, change: bool) -> None:  # noqa: FBT001
         if not change:
@@ -168,10 +204,35 @@ class EndpointAdmin(EditedByAdmins, SimpleHistoryAdmin):
         for endpoint in endpoints:
             end_rotation(endpoint)
 
+    @admin.action(description="Send a test message")
+    def test(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
+        for endpoint in endpoints.select_related("client"):
+            try:
+                send_test(endpoint, by=acting(request), now=timezone.now())
+            except EndpointOff as refused:
+                messages.error(request, f"{endpoint}: {refused.detail}")
+            else:
+                messages.success(request, f"A test message goes to {endpoint}; its deliveries say what came of it.")
+
+    @admin.action(description="Send again all since the time given")
+    def replay_since(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
+        since = SinceForm.base_fields["since"].clean(request.POST.get("since"))
+        if since is None:
+            messages.error(request, "Say since when: everything written from then on is sent again.")
+            return
+        for endpoint in endpoints:
+            count = replay_since(endpoint, since=since, now=timezone.now())
+            messages.success(request, f"{count} messages go to {endpoint} again.")
+
     @admin.action(description="Enable again")
     def enable(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
         for endpoint in endpoints:
             enable_receiver(endpoint)
+
+    @admin.action(description="Disable: what waits goes on waiting")
+    def disable(self, request: HttpRequest, endpoints: QuerySet[Endpoint]) -> None:
+        for endpoint in endpoints:
+            disable_receiver(endpoint, by=acting(request), now=timezone.now())
 
 
 class ChannelForm(forms.ModelForm):

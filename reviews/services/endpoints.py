@@ -1,9 +1,26 @@
-"""Secrets of webhook endpoints, and receivers that were disabled."""
+"""Secrets of webhook endpoints, test messages, and receivers that were disabled."""
 
 import base64
 import secrets
+from datetime import datetime
 
-from reviews.models import Endpoint, Receiver
+from django.contrib.auth.models import User
+from django.db import transaction
+
+from policies.domain.canonical import canonical_bytes
+from reviews.domain.vocabulary import EventKind, WebhookType
+from reviews.models import Delivery, Endpoint, Receiver
+from reviews.queries import name_of
+from reviews.services.record import message, record
+from reviews.services.ring import ring
+
+
+class EndpointOff(Exception):
+    """Nothing is sent there (409): the endpoint or its client is disabled; `detail` says which."""
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail = detail
 
 
 def new_secret() -> str:
@@ -28,3 +45,31 @@ def enable_receiver(receiver: Receiver) -> None:
     """Send to an endpoint or a channel again, as if it had never failed."""
     receiver.active, receiver.failing_since, receiver.disabled_at, receiver.disabled_reason = True, None, None, ""
     receiver.save(update_fields=["active", "failing_since", "disabled_at", "disabled_reason"])
+
+
+def disable_receiver(receiver: Receiver, *, by: User, now: datetime) -> None:
+    """Send it nothing until it is enabled again; what waits for it goes on waiting."""
+    receiver.active, receiver.disabled_at, receiver.disabled_reason = False, now, f"{name_of(by)} disabled it."
+    receiver.save(update_fields=["active", "disabled_at", "disabled_reason"])
+
+
+def send_test(endpoint: Endpoint, *, by: User, now: datetime) -> Delivery:
+    """Put a test message into the outbox, signed and tried like any other. Writes an event. Raises EndpointOff."""
+    if not endpoint.active:
+        raise EndpointOff("This endpoint is disabled: enable it first.")
+    if not endpoint.client.active:
+        raise EndpointOff(f"{endpoint.client} is disabled: nothing is sent to it.")
+    with transaction.atomic():
+        about = {"endpoint": endpoint.pk}
+        event = record(EventKind.ENDPOINT_TESTED, now=now, user=by, client=endpoint.client, body=about)
+        told = message(WebhookType.ENDPOINT_TEST, at=now, body={**about, "sequence": event.pk})
+        delivery = Delivery.objects.create(
+            endpoint=endpoint,
+            event=event,
+            type=WebhookType.ENDPOINT_TEST,
+            body=canonical_bytes(told).decode(),
+            next_attempt_at=now,
+            created_at=now,
+        )
+        ring("reviews.tasks.deliver")
+        return delivery

@@ -1,5 +1,6 @@
 """What admins keep and see of clients, endpoints and everything that happened."""
 
+import json
 import re
 
 import pytest
@@ -7,7 +8,7 @@ from django.contrib import admin
 from django.urls import reverse
 
 from reviews.admin import ForAdmins
-from reviews.models import Channel, Client, ClientKey, Endpoint
+from reviews.models import Attempt, Channel, Client, ClientKey, Delivery, Endpoint
 from reviews.services.keys import key_is_valid
 from tests import factories as make
 from tests.factories import make_client, make_user, submit_one
@@ -134,3 +135,74 @@ def test_a_disabled_channel_says_why_and_is_enabled_again(ada):
     ada.post(reverse("admin:reviews_channel_changelist"), {"action": "enable", "_selected_action": [channel.pk]})
     channel.refresh_from_db()
     assert (channel.active, channel.failing_since, channel.disabled_reason) == (True, None, "")
+
+
+# ---- Endpoints ------------------------------------------------------------------------------------------------------
+
+
+@pytest.fixture
+def endpoint():
+    upstream, _ = make_client()
+    return Endpoint.objects.create(client=upstream, url="https://hooks.example.org/in", secret="whsec_YQ==")
+
+
+def act(ada, name, endpoint, **more):
+    sent = {"action": name, "_selected_action": [endpoint.pk], **more}
+    return ada.post(reverse("admin:reviews_endpoint_changelist"), sent, follow=True).content.decode()
+
+
+def test_a_test_message_goes_into_the_outbox_with_an_event_that_names_who_asked(ada, endpoint):
+    page = act(ada, "test", endpoint)
+    assert "A test message goes to https://hooks.example.org/in" in page
+    delivery = Delivery.objects.get()
+    assert (delivery.type, delivery.state, delivery.decision) == ("endpoint.test", "waiting", None)
+    assert json.loads(delivery.body)["type"] == "endpoint.test"
+    assert json.loads(delivery.body)["data"] == {"endpoint": endpoint.pk, "sequence": delivery.event_id}
+    assert (delivery.event.kind, delivery.event.user.username) == ("endpoint.tested", "ada")
+
+
+def test_a_disabled_endpoint_is_sent_no_test_message_and_says_so(ada, endpoint):
+    act(ada, "disable", endpoint)
+    endpoint.refresh_from_db()
+    assert (endpoint.active, endpoint.disabled_reason) == (False, "Ada disabled it.")
+    assert "This endpoint is disabled" in act(ada, "test", endpoint)
+    assert not Delivery.objects.exists()
+    act(ada, "enable", endpoint)
+    endpoint.refresh_from_db()
+    assert (endpoint.active, endpoint.disabled_reason, endpoint.disabled_at) == (True, "", None)
+    act(ada, "test", endpoint)
+    assert Delivery.objects.count() == 1
+
+
+def test_all_since_a_time_is_sent_again_and_what_is_older_is_not(ada, endpoint):
+    for _ in range(3):
+        act(ada, "test", endpoint)
+    old = Delivery.objects.order_by("id").first()
+    Delivery.objects.update(state="dead")
+    Delivery.objects.filter(pk=old.pk).update(created_at="2026-01-01T00:00Z")
+    assert "2 messages go to" in act(ada, "replay_since", endpoint, since="2026-01-01T00:01")
+    assert Delivery.objects.filter(state="waiting").count() == 2
+    assert "Say since when" in act(ada, "replay_since", endpoint)
+    assert "messages go to" not in act(ada, "replay_since", endpoint, since="soon")
+
+
+def test_the_tries_of_a_delivery_are_shown_with_what_came_back(ada, endpoint):
+    act(ada, "test", endpoint)
+    delivery = Delivery.objects.get()
+    Attempt.objects.create(
+        delivery=delivery, number=1, at=delivery.created_at, status=500, response="out of order", milliseconds=7
+    )
+    assert (
+        f"endpoint__id__exact={endpoint.pk}" in ada.get(reverse("admin:reviews_endpoint_changelist")).content.decode()
+    )
+    listed = ada.get(reverse("admin:reviews_delivery_changelist"), {"endpoint__id__exact": endpoint.pk})
+    assert str(delivery.pk) in listed.content.decode()
+    page = ada.get(reverse("admin:reviews_delivery_change", args=[delivery.pk])).content.decode()
+    assert "out of order" in page
+    assert "500" in page
+
+
+def test_no_page_of_the_admin_shows_a_secret_again(ada, endpoint):
+    act(ada, "test", endpoint)
+    for name, args in (("changelist", []), ("change", [endpoint.pk]), ("history", [endpoint.pk])):
+        assert "whsec_YQ" not in ada.get(reverse(f"admin:reviews_endpoint_{name}", args=args)).content.decode()

@@ -18,6 +18,7 @@ from reviews.domain.vocabulary import ChannelKind, DeliveryState, EventKind, Not
 from reviews.models import Attempt, Channel, Client, Delivery, Endpoint, Event
 from reviews.services import deliver
 from reviews.services.deliver import UnknownDelivery, deliver_due, replay_delivery, replay_since
+from reviews.services.endpoints import send_test
 from reviews.services.post import UrlRefused, check_url, post
 from reviews.services.record import record
 from tests import factories as make
@@ -146,6 +147,15 @@ def tell(endpoint: Endpoint, count: int = 1) -> list[Delivery]:
 
 
 # --- It arrives -------------------------------------------------------------------------------------------------------
+
+
+def test_a_test_message_is_signed_and_sent_like_any_other(receiver, endpoint):
+    delivery = send_test(endpoint, by=make.ada(), now=NOW)
+    assert deliver_due(now=NOW) == 1
+    ((headers, body),) = receiver.received
+    assert Webhook(SECRET).verify(body, {name.lower(): value for name, value in headers.items()}) == json.loads(body)
+    assert json.loads(body)["type"] == "endpoint.test"
+    assert headers["webhook-id"] == str(delivery.pk)
 
 
 def test_a_message_arrives_signed_and_is_written_down(endpoint, receiver):
