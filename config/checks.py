@@ -2,6 +2,7 @@ from typing import Any
 
 from django.conf import settings
 from django.core.checks import CheckMessage, Error, Tags, register
+from django.core.checks import Warning as Doubt
 
 
 @register(Tags.database, deploy=True)
@@ -17,3 +18,13 @@ def two_roles(**_: Any) -> list[CheckMessage]:
             )
         ]
     return []
+
+
+@register(Tags.security, deploy=True)
+def second_factor(**_: Any) -> list[CheckMessage]:
+    """A password alone is a thin door to a console that lets actions run."""
+    if settings.REQUIRE_OTP or settings.OIDC_CLIENT_ID:
+        return []
+    return [
+        Doubt("Passwords alone open the console.", hint="Set REQUIRE_OTP=1, or log in by OIDC.", id="countersign.W001")
+    ]

@@ -46,7 +46,7 @@ PERMIT_KEY_FILE = Path(env.text("PERMIT_KEY_FILE", str(VAR_DIR / "keys" / "permi
 LOG_KEY_FILE = Path(env.text("LOG_KEY_FILE", str(VAR_DIR / "keys" / "log.json")))
 LOG_NAME = env.text("LOG_NAME", f"{urlsplit(PUBLIC_URL).netloc}/log")
 LOG_ANCHOR_FILE = env.path("LOG_ANCHOR_FILE", VAR_DIR / "log.checkpoints")
-# Reviewers and admins must have confirmed a one-time password. Off in the embedded first run.
+# Nobody gets past the log-in without a second factor. Off in the embedded first run.
 REQUIRE_OTP = env.flag("REQUIRE_OTP", default=False)
 
 # --- Django --------------------------------------------------------------------------------------------------------
@@ -88,6 +88,7 @@ MIDDLEWARE = [
     "django.contrib.auth.middleware.AuthenticationMiddleware",
     "config.sessions.SessionLimits",
     "django_otp.middleware.OTPMiddleware",
+    "config.accounts.SecondFactor",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -199,7 +200,7 @@ CELERY_TIMEZONE = "UTC"
 
 # --- People: log-in, sessions, cookies -----------------------------------------------------------------------------
 
-AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "config.accounts.WithRoles"]
 # Memory-hard, in the standard library, and a tenth of a second instead of half of one.
 PASSWORD_HASHERS = [
     "django.contrib.auth.hashers.ScryptPasswordHasher",
@@ -224,6 +225,28 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
 AXES_VERBOSE = False
+
+OTP_TOTP_ISSUER = "Countersign"
+OTP_ADMIN_HIDE_SENSITIVE_DATA = True
+
+# Log-in by an OpenID Connect provider, beside passwords: where this is set, and requirements/oidc.txt is installed.
+OIDC_CLIENT_ID = env.text("OIDC_CLIENT_ID", "")
+if OIDC_CLIENT_ID:
+    INSTALLED_APPS.append("mozilla_django_oidc")
+    AUTHENTICATION_BACKENDS.append("config.oidc.Provider")
+    OIDC_ISSUER = env.text("OIDC_ISSUER")
+    OIDC_GROUPS_CLAIM = env.text("OIDC_GROUPS_CLAIM", "groups")
+    OIDC_RP_CLIENT_ID = OIDC_CLIENT_ID
+    OIDC_RP_CLIENT_SECRET = env.text("OIDC_CLIENT_SECRET")
+    OIDC_RP_SIGN_ALGO = env.text("OIDC_SIGN_ALGORITHM", "RS256")
+    OIDC_RP_SCOPES = env.text("OIDC_SCOPES", "openid email profile")
+    OIDC_OP_AUTHORIZATION_ENDPOINT = env.text("OIDC_AUTHORIZATION_URL")
+    OIDC_OP_TOKEN_ENDPOINT = env.text("OIDC_TOKEN_URL")
+    OIDC_OP_USER_ENDPOINT = env.text("OIDC_USERINFO_URL")
+    OIDC_OP_JWKS_ENDPOINT = env.text("OIDC_JWKS_URL")
+    OIDC_USE_PKCE = True
+    OIDC_TIMEOUT = 5
+    LOGIN_REDIRECT_URL_FAILURE = "/login/"
 
 SESSION_IDLE_SECONDS = env.whole("SESSION_IDLE_SECONDS", 30 * 60, least=60)
 SESSION_COOKIE_AGE = env.whole("SESSION_MAX_SECONDS", 12 * 60 * 60, least=60)

@@ -2,7 +2,7 @@ import time
 
 import pytest
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 
 pytestmark = pytest.mark.django_db
 
@@ -66,3 +66,35 @@ def test_ten_wrong_passwords_lock_that_name_at_that_address(client):
     refused = client.post("/login/", {"username": "ben", "password": "the right and long password"})
     assert refused.status_code == 429
     assert "_auth_user_id" not in client.session
+
+
+# ---- Roles ----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda user: user.groups.add(Group.objects.create(name="Leads")),
+        lambda user: user.groups.clear(),
+        lambda user: User.objects.filter(pk=user.pk).update(is_staff=False),
+        lambda user: User.objects.filter(pk=user.pk).update(is_superuser=False),
+        lambda user: User.objects.filter(pk=user.pk).update(is_active=False),
+    ],
+    ids=["a group more", "a group less", "no staff", "no superuser", "no longer here"],
+)
+def test_a_log_in_ends_when_the_persons_roles_change(ana, change):
+    user = User.objects.get()
+    user.groups.add(Group.objects.create(name="Support"))
+    assert is_logged_in(ana)
+    assert is_logged_in(ana)
+
+    change(user)
+
+    assert not is_logged_in(ana)
+    assert "_auth_user_id" not in ana.session or not User.objects.get().is_active
+
+
+def test_seeing_that_roles_are_the_same_costs_no_query(ana, django_assert_num_queries):
+    is_logged_in(ana)
+    with django_assert_num_queries(2):  # The session, and the user with their groups.
+        ana.get("/login/")
