@@ -1,4 +1,7 @@
-"""Headers that mean something to an address, each read strictly."""
+"""Headers that mean something to an address, each read strictly.
+
+Those of a submission are read as WSGI has them: Django's `headers` goes through all of a request's for the first one.
+"""
 
 import re
 from typing import Final
@@ -17,14 +20,14 @@ def check_content(request: Request, media_type: str) -> None:
     sent = request.content_type or ""
     if sent.partition(";")[0].strip().lower() != media_type:
         raise UnsupportedMediaType(sent, f"Send {media_type}, not {sent or 'a body without Content-Type'}.")
-    encoding = request.headers.get("Content-Encoding", "identity")
+    encoding = request.META.get("HTTP_CONTENT_ENCODING", "identity")
     if encoding.strip().lower() != "identity":
         raise UnsupportedMediaType(sent, "Send the body without a Content-Encoding.")
 
 
 def idempotency_key(request: Request) -> str | None:
     """The Idempotency-Key, if there is one."""
-    key = request.headers.get("Idempotency-Key")
+    key = request.META.get("HTTP_IDEMPOTENCY_KEY")
     if key is not None and not _KEY.fullmatch(key):
         raise Unprocessable("Idempotency-Key is 1 to 255 printable ASCII characters.", header="Idempotency-Key")
     return key
@@ -32,8 +35,8 @@ def idempotency_key(request: Request) -> str | None:
 
 def prefers_async(request: Request) -> bool:
     """Whether Prefer (RFC 7240) asks for `respond-async`."""
-    preferences = re.split(r"[,;]", request.headers.get("Prefer", "").lower())
-    return "respond-async" in {preference.strip() for preference in preferences}
+    sent = request.META.get("HTTP_PREFER")
+    return sent is not None and "respond-async" in {each.strip() for each in re.split(r"[,;]", sent.lower())}
 
 
 def version_of(request: Request) -> int:
