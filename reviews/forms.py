@@ -21,7 +21,6 @@ ANY = ("", "any")
 # A known answer is not to be told from the gate that it pretends to be, so it is not offered apart.
 TOLD_APART = [kind for kind in TicketKind if kind != TicketKind.KNOWN_ANSWER]
 LONGEST_NOTE = 4_000
-LONGEST_ESTIMATE = 80
 
 
 class FilterForm(forms.Form):
@@ -146,7 +145,6 @@ class VerdictForm(ClaimForm):
         choices=[(value, value) for value in range(1, 6)], coerce=int, required=False, empty_value=None
     )
     confirmation = forms.CharField(required=False, max_length=200)
-    estimate = forms.CharField(required=False, max_length=LONGEST_ESTIMATE)
 
     def clean(self) -> dict[str, Any]:
         data: dict[str, Any] = super().clean() or {}

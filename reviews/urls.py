@@ -26,6 +26,7 @@ urlpatterns = [
     path("tickets/<uuid:ticket_id>/verdict", ticket.verdict, name="ticket-verdict"),
     path("tickets/<uuid:ticket_id>/ask", ticket.ask, name="ticket-ask"),
     path("tickets/<uuid:ticket_id>/escalate", ticket.escalate, name="ticket-escalate"),
+    path("tickets/<uuid:ticket_id>/estimate", ticket.estimate, name="ticket-estimate"),
     path("tickets/<uuid:ticket_id>/skip", ticket.skip, name="ticket-skip"),
     path("tickets/<uuid:ticket_id>/release", ticket.release, name="ticket-release"),
     path("tickets/<uuid:ticket_id>/undo", ticket.undo, name="ticket-undo"),

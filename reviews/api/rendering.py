@@ -13,6 +13,35 @@ from reviews.queries import Dossier, Weighed, name_of
 
 
 def ticket_json(dossier: Dossier) -> dict[str, Any]:
+    told = _ticket_json(dossier)
+    return _before_the_estimate(told, dossier) if dossier.awaits_estimate else told
+
+
+def _before_the_estimate(told: dict[str, Any], dossier: Dossier) -> dict[str, Any]:
+    """The case without what the AI says of it; every action of the workflow is told alike."""
+    proposal, recommendation = told["proposal"], told["recommendation"]
+    of_case = {"action": proposal["action"], "title": proposal["title"]}
+    return {
+        **told,
+        "shown_sha256": "",
+        "proposal": {**proposal, "action": "", "title": "", "what": "", "reversibility": ""},
+        "recommendation": {
+            **recommendation,
+            "action": "",
+            "confidence": None,
+            "threshold": None,
+            "alternatives": [],
+            "reasoning": None,
+        },
+        "reasons": [],
+        "allowed_verdicts": [],
+        "overrides": sorted([*told["overrides"], of_case], key=lambda action: str(action["title"])),
+        "editable": [],
+        "outcome": None,
+    }
+
+
+def _ticket_json(dossier: Dossier) -> dict[str, Any]:
     ticket, outcome = dossier.ticket, dossier.outcome
     return {
         "id": ticket.id,
@@ -28,6 +57,7 @@ def ticket_json(dossier: Dossier) -> dict[str, Any]:
         "due_at": moment(ticket.due_at),
         "claim": _claim_json(dossier),
         "shown_sha256": dossier.shown_sha256,
+        "awaits_estimate": dossier.awaits_estimate,
         "proposal": _proposal_json(dossier),
         "recommendation": _recommendation_json(dossier.decision, alternatives=dossier.alternatives),
         "reasons": [reason.to_json() for reason in dossier.reasons],

@@ -10,7 +10,7 @@ from reviews.api.strict import StrictSerializer, string
 from reviews.domain.submission import read_moment
 from reviews.domain.vocabulary import DecisionStatus, LeadReason, RejectReason
 from reviews.models import Execution
-from reviews.services.answers import LONGEST_ESTIMATE, LONGEST_KEY, LONGEST_NOTE
+from reviews.services.answers import LONGEST_KEY, LONGEST_NOTE
 
 LONGEST_TEXT: Final = 10_000
 LARGEST_WHOLE: Final = 2**31 - 1  # of a column
@@ -96,6 +96,11 @@ class MoveTicket(EndClaim):
     group.help_text = "The name of another group that the ticket's workflow asks."
 
 
+class GiveEstimate(Claimed):
+    action = string(longest=80)
+    action.help_text = "What you would do: an action of the workflow."
+
+
 class GiveVerdict(Claimed):
     kind = serializers.ChoiceField(choices=VerdictKind.choices)
     shown_sha256 = serializers.RegexField(
@@ -122,8 +127,6 @@ class GiveVerdict(Claimed):
     acts = serializers.IntegerField(
         required=False, min_value=1, max_value=2, help_text="How many deliberate acts of the person this stands for."
     )
-    estimate = string(longest=LONGEST_ESTIMATE, required=False)
-    estimate.help_text = "The reviewer's own answer, given before the AI's was shown."
 
 
 class Moment(serializers.DateTimeField):

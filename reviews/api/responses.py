@@ -192,7 +192,7 @@ class Recommendation(Shape):
 
     id = serializers.UUIDField()
     external_id = serializers.CharField()
-    action = serializers.CharField()
+    action = serializers.CharField(allow_blank=True)
     subject = ReadSubject()
     payload = serializers.DictField(allow_null=True)
     confidence = serializers.CharField(allow_null=True, help_text=DECIMAL)
@@ -209,10 +209,10 @@ class Recommendation(Shape):
 class OnTheTable(Shape):
     """What an approval would let run: the recommendation, or a change that waits to be confirmed."""
 
-    action = serializers.CharField()
-    title = serializers.CharField()
+    action = serializers.CharField(allow_blank=True, help_text="Empty while your own estimate is awaited.")
+    title = serializers.CharField(allow_blank=True)
     what = serializers.CharField(allow_blank=True, help_text="What happens in the world when it runs.")
-    reversibility = serializers.CharField()
+    reversibility = serializers.CharField(allow_blank=True)
     payload = serializers.DictField()
     payload_sha256 = serializers.CharField()
     changed_by = serializers.CharField(allow_blank=True)
@@ -254,7 +254,12 @@ class Ticket(Shape):
     created_at = serializers.DateTimeField()
     due_at = serializers.DateTimeField()
     claim = Claim(allow_null=True)
-    shown_sha256 = serializers.CharField(help_text="Send it with a verdict: it binds it to what is shown here.")
+    shown_sha256 = serializers.CharField(
+        allow_blank=True, help_text="Send it with a verdict: it binds it to what is shown here."
+    )
+    awaits_estimate = serializers.BooleanField(
+        help_text="Your own estimate comes first: until it is given, nothing is told of what the AI says."
+    )
     proposal = OnTheTable()
     recommendation = Recommendation()
     reasons = Reason(many=True)

@@ -20,6 +20,7 @@ urlpatterns = [
     path("tickets/next", tickets.Next.as_view(), name="api-next"),
     path("tickets/<uuid:ticket_id>", tickets.OneTicket.as_view(), name="api-ticket"),
     path("tickets/<uuid:ticket_id>/claim", tickets.Claim.as_view(), name="api-claim"),
+    path("tickets/<uuid:ticket_id>/estimate", tickets.Estimate.as_view(), name="api-estimate"),
     path("tickets/<uuid:ticket_id>/verdict", tickets.Verdict.as_view(), name="api-verdict"),
     path("tickets/<uuid:ticket_id>/ask", tickets.Ask.as_view(), name="api-ask"),
     path("tickets/<uuid:ticket_id>/release", tickets.Release.as_view(), name="api-release"),

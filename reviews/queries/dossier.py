@@ -68,6 +68,7 @@ class Dossier:
     editable: tuple[str, ...]  # JSON Pointers into the payload
     deliberate_acts: int
     hold_seconds: int
+    awaits_estimate: bool  # the AI's view is not for the reader yet: an own answer comes first
     held: bool  # the reader holds a live claim on it
     holder: str  # who holds a live claim; "" when nobody does
 
@@ -121,6 +122,9 @@ def dossier(ticket_id: UUID, *, user: User, now: datetime) -> Dossier:
         editable=action.editable if action else (),
         deliberate_acts=ticket.deliberate_acts,
         hold_seconds=action.hold_seconds if action else HOLD_OF_UNKNOWN_ACTIONS,
+        awaits_estimate=ticket.estimate_first
+        and ticket.state in UNDECIDED
+        and estimate_of(ticket, reviewer=user) is None,
         held=bool(holder and holder.pk == user.pk and ticket.state == TicketState.CLAIMED),
         holder=name_of(holder),
     )
@@ -169,6 +173,13 @@ def standing_verdicts(ticket: Ticket) -> VerdictQuerySet:
     if ticket.stage == 1 and ticket.state in UNDECIDED:
         return Verdict.objects.none()
     return Verdict.objects.standing().filter(ticket=ticket).order_by("stage")
+
+
+def estimate_of(ticket: Ticket, *, reviewer: User) -> str | None:
+    """What the reviewer would do, as they said before they saw the AI's view; None where they have not, or needn't."""
+    if not ticket.estimate_first:
+        return None
+    return ticket.estimates.filter(reviewer=reviewer).values_list("action", flat=True).first()
 
 
 def last_verdict(ticket: Ticket) -> Verdict | None:

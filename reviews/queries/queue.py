@@ -151,13 +151,16 @@ def _row(ticket: Ticket, *, titles: Mapping[tuple[int, str], str], user: User, n
         verdicts_needed=ticket.verdicts_needed,
         workflow=ticket.workflow.key,
         workflow_title=ticket.workflow.title,
-        action=decision.action,
-        action_title=titles.get((ticket.workflow_id, decision.action), decision.action),
+        # Whoever is to answer for themselves first reads nothing of the AI's answer here.
+        action="" if ticket.estimate_first else decision.action,
+        action_title="Your own answer first"
+        if ticket.estimate_first
+        else titles.get((ticket.workflow_id, decision.action), decision.action),
         subject=decision.subject_label or decision.subject_id,
         amount=decision.amount,
         currency=decision.currency,
-        confidence=decision.confidence,
-        threshold=decision.threshold,
+        confidence=None if ticket.estimate_first else decision.confidence,
+        threshold=None if ticket.estimate_first else decision.threshold,
         reasons=tuple(Reason.from_json(reason) for reason in decision.reasons),
         held_by=name_of(holder),
         held_until=ticket.claimed_until if holder else None,

@@ -15,7 +15,6 @@ from reviews.services.tickets import DecideError
 LONGEST_NOTE = 5_000
 NO_NUL = "No text may hold NUL (U+0000)."
 LONGEST_KEY = 64
-LONGEST_ESTIMATE = 80
 
 
 class InvalidAnswer(DecideError):
@@ -42,7 +41,6 @@ class Answer:
     note: str = ""
     reasoning_rating: int | None = None  # 1 to 5
     acts: int = 1
-    estimate: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,13 +105,7 @@ def _faults_of_form(answer: Answer) -> list[Finding]:
         errors.append(("/reasoning_rating", "A rating is 1 to 5."))
     if len(answer.note) > LONGEST_NOTE:
         errors.append(("/note", f"A note has at most {LONGEST_NOTE:,} characters."))
-    if len(answer.estimate) > LONGEST_ESTIMATE:
-        errors.append(("/estimate", f"An estimate has at most {LONGEST_ESTIMATE} characters."))
-    errors += [
-        (f"/{name}", NO_NUL)
-        for name in ("request_key", "note", "estimate", "action")
-        if "\x00" in getattr(answer, name)
-    ]
+    errors += [(f"/{name}", NO_NUL) for name in ("request_key", "note", "action") if "\x00" in getattr(answer, name)]
     return errors
 
 

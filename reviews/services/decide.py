@@ -23,6 +23,7 @@ from reviews.queries.dossier import (
     HOLD_OF_UNKNOWN_ACTIONS,
     choices_of,
     digest_for,
+    estimate_of,
     on_the_table,
     policy_for,
     proposal_of,
@@ -126,6 +127,9 @@ def _give(ticket: Ticket, *, reviewer: User, answer: Answer, now: datetime) -> V
     assert ticket.claimed_at is not None, "a claim has its time"
     if now < ticket.claimed_at + timedelta(seconds=settings.MIN_SECONDS_BEFORE_VERDICT):
         raise TooSoon
+    estimate = estimate_of(ticket, reviewer=reviewer)
+    if ticket.estimate_first and estimate is None:
+        raise InvalidAnswer(("/estimate", "Give your own estimate first; then the AI's view is shown."))
     checked = check_answer(answer, table=table, policy=policy, live=live)
     stakes = _stakes(ticket, checked)
     acts = max(ticket.deliberate_acts, stakes.deliberate_acts if stakes else 1)
@@ -148,7 +152,7 @@ def _give(ticket: Ticket, *, reviewer: User, answer: Answer, now: datetime) -> V
         reason_code=answer.reason_code,
         note=answer.note or None,
         reasoning_rating=answer.reasoning_rating,
-        estimate=answer.estimate,
+        estimate=estimate or "",
         shown_sha256=shown,
         first_shown_at=ticket.claimed_at,
         decided_at=now,
@@ -242,6 +246,7 @@ def _recorded(
         "material": verdict.material,
         "reason_code": verdict.reason_code,
         "reasoning_rating": verdict.reasoning_rating,
+        "estimate": verdict.estimate,
         "note_commitment": sha256(bytes(decision.salt or b"") + verdict.note.encode()).hexdigest()
         if verdict.note
         else None,

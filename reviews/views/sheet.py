@@ -6,7 +6,6 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from functools import cached_property
 from typing import Any
-from urllib.parse import urlencode
 
 from django.contrib.auth.models import User
 from django.urls import reverse
@@ -75,7 +74,6 @@ class Sheet:
     notice: Notice | None = None
     last: RecentVerdict | None = None
     given: Mapping[str, Any] = field(default_factory=dict)
-    estimate: str = ""  # the reviewer's own answer, given before the AI's was shown
     asking: str = ""  # what was wrong with a question
     second_act_wrong: str = ""
     shows_sensitive: bool = False
@@ -286,7 +284,7 @@ class Sheet:
     @property
     def awaits_estimate(self) -> bool:
         """Before it, nothing is shown from which the AI's answer could be read."""
-        return self.ticket.estimate_first and self.mine and not self.estimate
+        return self.dossier.awaits_estimate
 
     @property
     def estimates(self) -> tuple[Choice, ...]:
@@ -393,11 +391,8 @@ class Sheet:
 
     @property
     def and_query(self) -> str:
-        """What an address carries along: the desk's filters, and the reviewer's own estimate."""
-        kept = [self.query] if self.query else []
-        if self.estimate:
-            kept.append(urlencode({"estimate": self.estimate}))
-        return "".join(f"&{each}" for each in kept)
+        """What an address carries along: the desk's filters."""
+        return f"&{self.query}" if self.query else ""
 
     @cached_property
     def links(self) -> dict[str, str]:
@@ -411,7 +406,10 @@ VERB_OF = {
     VerdictKind.OVERRIDE: "Overridden",
     VerdictKind.REJECT: "Rejected",
 }
-ACTS = ("verdict", "claim", "release", "skip", "ask", "escalate", "undo", "renew", "presence", "changes", "alike")
+ACTS = (
+    *("verdict", "estimate", "claim", "release", "skip", "ask", "escalate", "undo", "renew", "presence", "changes"),
+    "alike",
+)
 
 
 def _said(verdict: Verdict, *, titles: Mapping[str, str]) -> str:

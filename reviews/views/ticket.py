@@ -21,7 +21,6 @@ from django_htmx.http import HttpResponseClientRedirect, push_url, retarget
 from policies.domain.vocabulary import VerdictKind
 from reviews.domain.vocabulary import TicketState
 from reviews.forms import (
-    LONGEST_ESTIMATE,
     LONGEST_NOTE,
     ClaimForm,
     DeskFilters,
@@ -49,6 +48,7 @@ from reviews.services.decide import (
     give_verdict,
     undo_verdict,
 )
+from reviews.services.estimate import give_estimate
 from reviews.services.look import look_at
 from reviews.views.gate import PageRequest, signed_in
 from reviews.views.sheet import Notice, Sheet
@@ -66,7 +66,6 @@ def ticket(request: PageRequest, ticket_id: UUID) -> HttpResponse:
     """One ticket: to decide for who holds it, to take for who may, to look at for who else may see it."""
     now = timezone.now()
     sheet = _sheet(request, ticket_id, now=now)
-    sheet.estimate = request.GET.get("estimate", "")[:LONGEST_ESTIMATE]
     if sheet.awaits_estimate:
         return _shown(request, sheet)
     if sheet.mine and "edit" in request.GET and sheet.may["edit"]:
@@ -119,6 +118,15 @@ def verdict(request: PageRequest, ticket_id: UUID) -> HttpResponse:
     except ClaimError as error:
         return _refused(request, ticket_id, error, now=now)
     return _next(request, now=now)
+
+
+@require_POST
+@signed_in
+def estimate(request: PageRequest, ticket_id: UUID) -> HttpResponse:
+    """One's own answer to an audit; then the AI's view is shown."""
+    act = partial(give_estimate, action=request.POST.get("action", ""))
+    then = partial(_opened, ticket_id=ticket_id)
+    return _done(request, ticket_id, act, said="Recorded. Now what the AI says.", then=then)
 
 
 @require_POST
@@ -246,7 +254,6 @@ def _as_sent(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
     """The ticket with what was just written into its forms."""
     sheet = _sheet(request, ticket_id, now=now)
     sheet.given = request.POST
-    sheet.estimate = request.POST.get("estimate", "")[:LONGEST_ESTIMATE]
     kind = request.POST.get("kind")
     if kind == VerdictKind.EDIT:
         _open_edit(sheet, given=request.POST)
@@ -285,7 +292,6 @@ def _answer(sent: dict[str, Any], *, sheet: Sheet | None) -> Answer:
         note=sent["note"],
         reasoning_rating=sent["reasoning_rating"],
         acts=2 if sheet and sheet.second_act and sheet.second_act.is_given(sent["confirmation"]) else 1,
-        estimate=sent["estimate"],
     )
 
 
@@ -296,7 +302,7 @@ def _query(request: PageRequest) -> str:
 
 def _carried(given: QueryDict) -> str:
     kept = given.copy()
-    for name in ("edit", "override", "estimate", "after"):
+    for name in ("edit", "override", "after"):
         kept.pop(name, None)
     return kept.urlencode()
 
@@ -370,7 +376,7 @@ def _refused(request: PageRequest, ticket_id: UUID, error: ClaimError, *, now: d
         raise Http404 from error
     sheet = _sheet(request, ticket_id, now=now)
     at: datetime | None = getattr(error, "at", None)
-    sheet.notice = Notice(f"{error.detail} ({at:%H:%M:%S} UTC)" if at else error.detail, "stop")
+    sheet.notice = Notice(f"{error.detail.removesuffix('.')} ({at:%H:%M:%S} UTC)." if at else error.detail, "stop")
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 409)
     # A refusal for want of rights is shown as well, where other answers of that status are not.
     return retarget(_shown(request, sheet, status=status), "#ticket")

@@ -12,7 +12,7 @@ from django.utils import timezone
 
 from policies.domain.vocabulary import Reversibility, VerdictKind
 from reviews.domain.vocabulary import TicketState
-from reviews.models import Client, Presence, Question, Ticket, Verdict
+from reviews.models import Client, Estimate, Presence, Question, Ticket, Verdict
 from reviews.services.ask import answer_question
 from reviews.services.claim import claim_ticket
 from reviews.services.settle import cancel_decision
@@ -435,20 +435,35 @@ def test_like_cases_are_a_fragment_of_their_own(as_ana, policy, now):
 def test_an_audit_may_ask_for_an_own_estimate_before_the_ai_s_answer_is_shown(as_ana, policy, now):
     ticket = make.gate_of(make.submit_one(now=now, reasoning="Because of the fee."))
     Ticket.objects.filter(pk=ticket.pk).update(estimate_first=True)
-    claim_ticket(ticket.pk, reviewer=make.ana(), now=now)
-    page = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
-    assert "What should be done?" in page
-    for hidden in ("Because of the fee.", "0.62", "What the AI says", 'value="approve"', "Is the fee really"):
-        assert hidden not in page
+    hidden = ("Because of the fee.", "0.62", "What the AI says", 'value="approve"', "Is the fee really")
+    desk = as_ana.get("/").content.decode()
+    assert "Your own answer first" in desk
+    before = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
+    assert "Take this ticket" in before
+    claimed = claim_ticket(ticket.pk, reviewer=make.ana(), now=now)
     page = as_ana.get(f"/tickets/{ticket.pk}/?estimate=trace_top_up").content.decode()
-    assert "Because of the fee." in page
-    assert 'name="estimate" value="trace_top_up"' in page
-    sent = hidden_fields(as_ana, ticket, "?estimate=trace_top_up")
-    another = make.gate_of(make.submit_one(now=now, reasoning="Because of the fee."))
-    Ticket.objects.filter(pk=another.pk).update(estimate_first=True)
-    answer = post(as_ana, ticket, "verdict", {**sent, "kind": "approve", "estimate": "trace_top_up"})
-    assert "Because of the fee." not in answer.content.decode(), "an estimate counts for its own ticket only"
-    assert Verdict.objects.get().estimate == "trace_top_up"
+    assert "What should be done?" in page
+    for text in hidden:
+        assert text not in before
+        assert text not in page
+    epoch = {"claim_epoch": claimed.claim_epoch}
+    for wrong in ({**epoch, "action": "launch_rocket"}, {"action": "refund_fee"}):
+        assert "Because of the fee." not in post(as_ana, ticket, "estimate", wrong).content.decode()
+    assert not Estimate.objects.exists()
+    assert "Because of the fee." in post(as_ana, ticket, "estimate", {**epoch, "action": "refund_fee"}).content.decode()
+    post(as_ana, ticket, "verdict", {**hidden_fields(as_ana, ticket), "kind": "approve"})
+    assert Verdict.objects.get().estimate == "refund_fee"
+
+
+def test_a_verdict_without_the_estimate_that_was_asked_for_is_refused(as_ana, policy, now):
+    ticket = make.gate_of(make.submit_one(now=now))
+    claim_ticket(ticket.pk, reviewer=make.ana(), now=now)
+    sent = hidden_fields(as_ana, ticket)
+    Ticket.objects.filter(pk=ticket.pk).update(estimate_first=True)
+    answer = post(as_ana, ticket, "verdict", {**sent, "kind": "approve", "estimate": "refund_fee"})
+    assert answer.status_code == 422
+    assert "Give your own estimate first" in answer.content.decode()
+    assert not Verdict.objects.exists()
 
 
 HOSTILE = "<img src=x onerror=alert(1)>{{ 7|add:7 }}{% now 'Y' %}\u202e\u200b<b hx-get=/x hx-trigger=load>"

@@ -24,6 +24,7 @@ from reviews.queries import Dossier, QueueFilters, dossier
 from reviews.services.ask import ask_upstream
 from reviews.services.claim import claim_next, claim_ticket, release_claim, skip_ticket
 from reviews.services.decide import Answer, escalate_ticket, give_verdict, undo_verdict
+from reviews.services.estimate import give_estimate
 from reviews.services.settle import settle_if_over
 from reviews.services.tickets import NotVisible
 
@@ -107,6 +108,23 @@ class Claim(OfReviewers):
         now = timezone.now()
         with refusals_told():
             claim_ticket(ticket_id, reviewer=request.user, now=now)
+            return ticket_response(ticket_id, request=request, now=now)
+
+
+class Estimate(OfReviewers):
+    @extend_schema(
+        operation_id="give_estimate",
+        summary="Say what you would do",
+        request=requests.GiveEstimate,
+        parameters=[ETAG],
+        responses={200: responses.Ticket, 409: NOT_YOURS},
+    )
+    def post(self, request: PersonRequest, ticket_id: UUID) -> Response:
+        """Of a ticket with `awaits_estimate`: recorded once, and answered with the AI's view."""
+        body = read_body(request, requests.GiveEstimate)
+        now = timezone.now()
+        with refusals_told():
+            give_estimate(ticket_id, reviewer=request.user, now=now, **body)
             return ticket_response(ticket_id, request=request, now=now)
 
 

@@ -185,6 +185,12 @@ TABLE = (
         scene=claimed,
         body=lambda scene: scene.answer,
     ),
+    Row(
+        "POST tickets/{ticket}/estimate",
+        HOLDING.format(own=422),
+        scene=claimed,
+        body=of_the_claim(action="refund_fee"),
+    ),
     Row("POST tickets/{ticket}/ask", HOLDING.format(own=201), scene=claimed, body=of_the_claim(text="Which plan?")),
     Row("POST tickets/{ticket}/release", HOLDING.format(own=204), scene=claimed, body=of_the_claim()),
     Row("POST tickets/{ticket}/skip", HOLDING.format(own=204), scene=claimed, body=of_the_claim()),

@@ -7,7 +7,7 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from reviews.domain.vocabulary import TicketKind
-from reviews.models import Question, Skip, Ticket
+from reviews.models import Estimate, Question, Skip, Ticket
 from reviews.services.ask import answer_question
 from reviews.services.claim import claim_ticket
 from tests.factories import ada, ana, ben, eve, gate_of, ines, make_user, omar, submit_one
@@ -279,3 +279,33 @@ def test_a_page_takes_its_claim_from_the_database(ticket):
     claim_ticket(ticket.pk, reviewer=ana(), now=timezone.now())
 
     assert Caller(user=ben()).get(f"tickets/{ticket.id}").json()["claim"]["held_by"] == "Ana"
+
+
+# ---- An own estimate first ------------------------------------------------------------------------------------------
+
+
+def test_nothing_of_the_ai_s_view_is_told_before_the_estimate(decision, ticket):
+    Ticket.objects.filter(pk=ticket.pk).update(estimate_first=True)
+    shown = Caller(user=ana()).post(f"tickets/{ticket.id}/claim").json()
+    assert shown["awaits_estimate"]
+    assert shown["proposal"]["payload"] == decision.payload
+    text = str({name: value for name, value in shown.items() if name != "overrides"})
+    for hidden in ("refund_fee", "Refund fee", "0.62", "fee back", "low_confidence", "trace_top_up"):
+        assert hidden not in text
+    assert "refund_fee" in {action["action"] for action in shown["overrides"]}, "among all the others"
+    told = {"epoch": shown["claim"]["epoch"], "action": "refund_fee"}
+    after = Caller(user=ana()).post(f"tickets/{ticket.id}/estimate", told).json()
+    assert not after["awaits_estimate"]
+    assert after["recommendation"]["confidence"] == "0.62"
+    again = Caller(user=ana()).post(f"tickets/{ticket.id}/estimate", {**told, "action": "refund_fee"})
+    assert again.status_code == 200
+    assert Estimate.objects.get().action == "refund_fee"
+
+
+def test_an_estimate_is_of_a_ticket_that_asks_for_it_and_of_an_action_that_there_is(ticket, anas):
+    told = {"epoch": anas["claim"]["epoch"], "action": "refund_fee"}
+    response = Caller(user=ana()).post(f"tickets/{ticket.id}/estimate", told)
+    assert pointers(problem(response, 422, "invalid")) == ["/action"]
+    Ticket.objects.filter(pk=ticket.pk).update(estimate_first=True)
+    response = Caller(user=ana()).post(f"tickets/{ticket.id}/estimate", {**told, "action": "launch_rocket"})
+    assert pointers(problem(response, 422, "invalid")) == ["/action"]
