@@ -40,7 +40,10 @@ class Presence(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a process or a sweep last did its work: `worker`, `sweeper`, `evidence:<workflow>`."""
+    """When a process last did its work (`worker`, `sweeper`), or a work was done (`evidence:<workflow>`, `sweep:purge`).
+
+    The name of a process has no colon.
+    """
 
     name = models.CharField(primary_key=True, max_length=120)
     beat_at = models.DateTimeField()

@@ -19,6 +19,7 @@ COUNTED: Final = 100_000
 LATE_AFTER: Final = timedelta(seconds=30)
 """A process that hasn't beaten for so long is late, as /readyz has it."""
 EVIDENCE: Final = "evidence:"
+PURGE: Final = "sweep:purge"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,7 @@ class Status:
     intakes: Intakes
     processes: tuple[Beat, ...]
     evidence: tuple[Beat, ...]
+    purged_at: datetime | None  # when retention was last seen to
     rung: tuple[tuple[str, datetime], ...]  # what the sweeper rings by the clock, and when it did last
     last_round: tuple[tuple[str, int], ...]  # what its last round did, by step
     failed: int  # steps of it
@@ -102,13 +104,14 @@ def status_of(*, evidence_max_age: timedelta, now: datetime) -> Status:
         processes=tuple(
             Beat(name=name, at=beat.beat_at, late=now - beat.beat_at > LATE_AFTER)
             for name, beat in beats.items()
-            if not name.startswith(EVIDENCE)
+            if ":" not in name
         ),
         evidence=tuple(
             Beat(name=name.removeprefix(EVIDENCE), at=beat.beat_at, late=now - beat.beat_at > evidence_max_age)
             for name, beat in beats.items()
             if name.startswith(EVIDENCE)
         ),
+        purged_at=beats[PURGE].beat_at if PURGE in beats else None,
         rung=_rung(sweeper.detail if sweeper else {}),
         last_round=tuple((name, count) for name, count in done.items() if name != "failed"),
         failed=done.get("failed", 0),

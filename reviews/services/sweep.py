@@ -18,6 +18,7 @@ from reviews.domain.vocabulary import DeliveryState, EventKind, WebhookType
 from reviews.models import Delivery, Heartbeat, Skip
 from reviews.services.beat import beat
 from reviews.services.ingest import unfinished_intakes
+from reviews.services.purge import purge_some
 from reviews.services.record import announce, record
 from reviews.services.remind import remind_due
 from reviews.services.ring import ring
@@ -73,6 +74,7 @@ def sweep_once(*, now: datetime) -> dict[str, int]:
         "intakes_rung": lambda: _ring_for_intakes(now=now),
         "deliveries_rung": lambda: _ring_for_deliveries(now=now),
         "skips_forgotten": lambda: _forget_skips(now=now),
+        "purged": lambda: purge_some(now=now),
     }
     done = {"failed": 0}
     for name, step in steps.items():

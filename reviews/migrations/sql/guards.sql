@@ -48,6 +48,21 @@ BEGIN
     RAISE EXCEPTION 'outcomes are never changed' USING ERRCODE = 'integrity_constraint_violation';
 END $$;
 
+-- What a client reported of a decision: its words go with the decision's content.
+CREATE FUNCTION guard_detail() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF TG_OP = 'UPDATE' AND NEW.detail = '' AND to_jsonb(NEW) - 'detail' = to_jsonb(OLD) - 'detail'
+       AND EXISTS (SELECT 1 FROM reviews_decision d WHERE d.id = OLD.decision_id AND d.purged_at IS NOT NULL)
+    THEN
+        RETURN NEW;
+    END IF;
+    RAISE EXCEPTION '% is never changed', TG_TABLE_NAME USING ERRCODE = 'integrity_constraint_violation';
+END $$;
+
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_execution
+    FOR EACH ROW EXECUTE FUNCTION guard_detail();
+CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_truth
+    FOR EACH ROW EXECUTE FUNCTION guard_detail();
 CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_decision
     FOR EACH ROW EXECUTE FUNCTION guard_decision();
 CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_verdict
@@ -101,8 +116,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['permit', 'redemption', 'execution', 'truth', 'estimate', 'shadowassessment', 'event', 'leaf',
-                                'checkpoint']
+    FOREACH name IN ARRAY ARRAY['permit', 'redemption', 'estimate', 'shadowassessment', 'event', 'leaf', 'checkpoint']
     LOOP
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON %I
                         FOR EACH ROW EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
@@ -168,6 +182,10 @@ BEGIN
     UPDATE reviews_question q SET text = NULL, answer = NULL, answer_context = NULL
       FROM reviews_ticket t WHERE t.id = q.ticket_id AND t.decision_id = decision;
     UPDATE reviews_ticket SET escalation_note = NULL WHERE decision_id = decision;
+    UPDATE reviews_execution SET detail = '' WHERE decision_id = decision AND detail <> '';
+    UPDATE reviews_truth SET detail = '' WHERE decision_id = decision AND detail <> '';
+    -- What it was received as, where it came by an intake, holds the same words.
+    UPDATE reviews_intakeline SET raw = '', result = NULL WHERE decision_id = decision AND state <> 'received';
     RETURN true;
 END $$;
 REVOKE ALL ON FUNCTION purge_decision(uuid) FROM PUBLIC;
