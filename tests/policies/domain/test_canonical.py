@@ -23,6 +23,7 @@ from policies.domain.canonical import (
     sha256_hex,
     value_at,
 )
+from tests.policies.domain.json_cases import CASES, NAUGHTY
 
 EXACT = frozenset({"/confidence", "/alternatives/*/confidence"})
 LARGEST = 2**53 - 1
@@ -353,3 +354,37 @@ def test_a_pointer_is_read_back_to_the_steps_that_it_was_made_of(steps):
 def test_a_text_that_is_no_pointer_is_refused():
     with pytest.raises(ValueError, match="starts with /"):
         pointer_tokens("amount")
+
+
+# ---- A corpus -------------------------------------------------------------------------------------------------------
+
+
+def cases(prefix: str) -> list[str]:
+    return [name for name in CASES if name.startswith(prefix)]
+
+
+@pytest.mark.parametrize("name", cases("y_"))
+def test_what_is_json_is_read_as_the_standard_library_reads_it(name):
+    assert parse_strict(CASES[name]) == json.loads(CASES[name])
+
+
+@pytest.mark.parametrize("name", cases("n_"))
+def test_what_is_no_json_is_said_to_be_none(name):
+    with pytest.raises(NotJson) as refusal:
+        parse_strict(CASES[name])
+    assert refusal.value.detail
+
+
+@pytest.mark.parametrize("name", cases("i_"))
+def test_what_parsers_differ_about_is_refused(name):
+    with pytest.raises(InputError) as refusal:
+        parse_strict(CASES[name])
+    assert refusal.value.detail
+
+
+@pytest.mark.parametrize("text", NAUGHTY)
+def test_a_naughty_string_is_a_string(text):
+    value = {"a": text, text: "a"}
+    for raw in (json.dumps(value).encode(), json.dumps(value, ensure_ascii=False).encode()):
+        assert parse_strict(raw) == value
+        assert json.loads(canonical_bytes(parse_strict(raw))) == value
