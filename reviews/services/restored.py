@@ -130,6 +130,12 @@ def note_restore(cause: RestoreCause, *, outside: Outside | None, now: datetime)
     )
 
 
+def note_restored_by_command(*, now: datetime) -> Restore:
+    """What `manage.py restore` says of itself, before anybody uses the database. Raises KeyFileError."""
+    with transaction.atomic():
+        return open_restore() or note_restore(RestoreCause.COMMAND, outside=newest_outside(), now=now)
+
+
 def acknowledge_restore(*, user: User, note: str | None, accept_loss: bool, now: datetime) -> Restore:
     """Say that the log may go on, having looked at the newest checkpoint outside: `note`, or the file's.
 

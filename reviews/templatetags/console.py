@@ -338,11 +338,13 @@ def navigation(context: dict[str, Any]) -> dict[str, Any]:
 
 @register.inclusion_tag("_banners.html", takes_context=True)
 def banners(context: dict[str, Any]) -> dict[str, Any]:
-    """What concerns everybody on every page: a stop."""
+    """What concerns everybody on every page: that the database was restored, or a stop."""
     user = context.get("user")
     if user is None or not user.is_authenticated:
         return {"lines": []}
     stopped = stops()
+    if stopped.restored:
+        return {"lines": [], "restored": True}
     if stopped.everything:
         return {"lines": [{"title": "Everything is paused.", "tone": "stop"}]}
     return {"lines": [{"title": f"{title} is paused.", "tone": ""} for title in stopped.workflows]}
