@@ -97,7 +97,12 @@ def owes_second_factor(request: HttpRequest) -> bool:
         return False
     if not request.user.is_authenticated or request.session.get(BACKEND_SESSION_KEY) == OIDC_BACKEND:
         return False
-    return not request.user.is_verified()  # type: ignore[union-attr]  # OTPMiddleware's
+    return not has_shown_it(request)
+
+
+def has_shown_it(request: HttpRequest) -> bool:
+    """As OTPMiddleware tells of the session's user."""
+    return bool(cast(Any, request.user).is_verified())
 
 
 # ---- Log-in ---------------------------------------------------------------------------------------------------------
@@ -126,7 +131,7 @@ def admin_log_in(request: HttpRequest) -> HttpResponse:
 
 
 def has_second_factor(user: User) -> bool:
-    return TOTPDevice.objects.filter(user=user, confirmed=True).exists()
+    return bool(TOTPDevice.objects.filter(user=user, confirmed=True).exists())
 
 
 class CodeForm(forms.Form):
@@ -167,7 +172,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
 def new_second_factor(request: HttpRequest) -> HttpResponse:
     """Set up an app for codes, or another one in its place; the recovery codes are shown once, on the answer."""
     user = cast(User, request.user)
-    if has_second_factor(user) and not request.user.is_verified():  # type: ignore[union-attr]
+    if has_second_factor(user) and not has_shown_it(request):
         # A password alone doesn't replace the factor that is there to stand beside it.
         return redirect_to_login(reverse("new-second-factor"), reverse("second-factor"))
     device, _ = TOTPDevice.objects.get_or_create(user=user, confirmed=False, defaults={"name": "App"})

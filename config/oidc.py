@@ -12,7 +12,7 @@ from config.accounts import WithRoles
 from policies.permissions import ADMINS
 
 
-class Provider(WithRoles, OIDCAuthenticationBackend):  # type: ignore[misc]
+class Provider(WithRoles, OIDCAuthenticationBackend):
     """People by their verified e-mail, in the groups that the provider says, and in no others.
 
     Only groups that exist here count. Who is in Admins is staff and superuser; who is no longer, is neither.

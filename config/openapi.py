@@ -80,6 +80,12 @@ class Schema(AutoSchema):
             schema["maxItems"] = field.max_length
         return schema
 
+    def _get_request_body(self, direction: Literal["request", "response"] = "request") -> dict[str, Any] | None:
+        body: dict[str, Any] | None = super()._get_request_body(direction)  # type: ignore[no-untyped-call]
+        if body and any(content["schema"].get("type") == "string" for content in body["content"].values()):
+            body["required"] = True  # Text has no fields that could say so.
+        return body
+
     def _get_response_bodies(self, direction: Literal["request", "response"] = "response") -> dict[str, Any]:
         bodies: dict[str, Any] = super()._get_response_bodies(direction)
         for status in self._refusals():

@@ -12,12 +12,14 @@ from django.test import Client as Browser
 from django.utils import timezone
 from hypothesis import HealthCheck, Phase, settings
 from schemathesis import GenerationMode
+from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 
 from config.wsgi import application
 from policies.domain.canonical import MAX_NUMBER
 from reviews.domain.vocabulary import Scope
 from reviews.services.ingest import receive_one
+from reviews.services.permit import issue_permit
 from tests.factories import gate_of, make_client, make_user, submit_one
 
 SECRET = "t" * 32  # The token of a session's forms, which the header repeats.
@@ -43,14 +45,21 @@ def world(support, _in_one_transaction) -> dict[str, Any]:
     browser = Browser()
     browser.force_login(person)
     intake = receive_one(client=client, raw=b"{}", key=None, now=now)
+    _, executors_key = make_client("Executor", scopes=tuple(Scope), rate_limit=0, now=now)
+    permits = [
+        issue_permit(decision.id, client=client, audience="Executor", now=now).permit
+        for decision in (submit_one(client=client, now=now, confidence=0.95) for _ in range(2))
+    ]
     return {
         "key": {"Authorization": f"Bearer {key}"},
+        "executor": {"Authorization": f"Bearer {executors_key}"},
         "cookieAuth": {
             "Cookie": f"sessionid={browser.cookies['sessionid'].value}; csrftoken={SECRET}",
             "X-CSRFToken": SECRET,
         },
         "decision_id": itertools.cycle(str(decision.id) for decision in decisions),
         "ticket_id": itertools.cycle(str(gate_of(decision).id) for decision in decisions[:2]),
+        "jti": itertools.cycle(str(permit.jti) for permit in permits),
         "intake_id": itertools.cycle([str(intake.id)]),
         "key_of_workflow": itertools.cycle(["support", "nowhere"]),
     }
@@ -62,6 +71,8 @@ def _as_it_is(context: object, value: object) -> bytes:
     return value.encode() if isinstance(value, str) else b""
 
 
+load_all_checks()
+ALL_CHECKS = CHECKS.get_all()
 CONFIG = SchemathesisConfig.from_dict({"generation": {"allow-x00": False, "mode": "all"}})
 schema = schemathesis.openapi.from_wsgi("/api/v1/schema", application, config=CONFIG)
 
@@ -81,7 +92,9 @@ def test_every_answer_is_as_the_schema_says(world, case):
         case.path_parameters[name] = next(world["key_of_workflow" if name == "key" else name])
     if case.meta.generation.mode == GenerationMode.POSITIVE:
         make_sense(case)
-    case.call_and_validate(headers=world[way])
+    if case.path.startswith("/api/v1/permits/"):
+        way = "executor"
+    case.call_and_validate(headers=world[way], checks=ALL_CHECKS)
 
 
 def make_sense(case: schemathesis.Case) -> None:
@@ -92,6 +105,8 @@ def make_sense(case: schemathesis.Case) -> None:
         case.query["wait"] = 0
     if case.method == "POST" and isinstance(case.body, dict):
         case.body = in_range(case.body)
+    if case.path.endswith("/permit") and isinstance(case.body, dict):
+        case.body["audience"] = "Executor"
     if case.path == "/api/v1/decisions" and case.method == "POST":
         case.body.update({"workflow": "support", "deadline": "2126-12-01T12:00:00Z"})
 
