@@ -384,6 +384,9 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={
+                "verbose_name_plural": "deliveries",
+            },
         ),
         migrations.CreateModel(
             name="Attempt",
@@ -477,6 +480,7 @@ class Migration(migrations.Migration):
                             ("permit.redeemed", "Permit redeemed"),
                             ("policy.changed", "Policy changed"),
                             ("alarm.raised", "Alarm raised"),
+                            ("alarm.acknowledged", "Alarm acknowledged"),
                             ("comment.added", "Comment added"),
                             ("exported", "Exported"),
                             ("endpoint.tested", "Test message sent"),

@@ -99,6 +99,7 @@ class Delivery(models.Model):
     delivered_at = models.DateTimeField(null=True)
 
     class Meta:
+        verbose_name_plural = "deliveries"
         constraints: ClassVar = [
             models.UniqueConstraint(fields=("endpoint", "event"), name="one_delivery_of_an_event_to_an_endpoint"),
             models.UniqueConstraint(
