@@ -8,12 +8,19 @@ import sys
 
 from django.conf import settings
 
-from benchmarks import batching, reviewing, scene, submitting
+from benchmarks import batching, learning, reviewing, scene, submitting
 from benchmarks.clients import percentile
 from benchmarks.report import table, write
 from benchmarks.stage import ROOT, Stage, memory_mib, plain_server, stage
 
 FEW = 1_000  # open tickets, to which the figure at many is compared
+LABELS = 1_000_000
+PAGES = {
+    "desk": "/",
+    "log": "/log/",
+    "insights": "/insights/",
+    "insights_api": "/api/v1/insights/overrides?workflow=support",
+}
 
 
 def main() -> None:
@@ -24,6 +31,7 @@ def main() -> None:
         with stage(settings.VAR_DIR) as on:
             key = scene.set_up()
             figures["memory_idle_mib"] = memory_mib(on.supervisor)
+            figures["python_loop_ms"] = learning.loop()
             submitting.warm_up(on, key=key)
             for part in arguments.only:
                 say(f"{part} …")
@@ -76,14 +84,17 @@ def submit(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, floa
 def batch(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, float]:
     database = on.environment["DATABASE_URL"]
     batching.ingest(on, key=key, lines=500)  # so that the worker is warm
-    ours, copies = [], []
+    ours, copies, sealing = [], [], []
     for _ in range(arguments.repeats):
+        learning.seal(on)
         ours.append(batching.ingest(on, key=key, lines=arguments.lines))
+        sealing.append(learning.seal(on))
         copies.append(batching.copy_again(database, prefix=ours[-1].prefix))
     return {
         "batch_share_of_copy": share([each.rate for each in ours], copies),
         "batch_rate": statistics.median(each.rate for each in ours),
         "copy_rate": statistics.median(copies),
+        "seal_behind_s": statistics.median(sealing),
         "batch_received_ms": statistics.median(each.received_ms for each in ours),
     }
 
@@ -108,12 +119,17 @@ def review(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, floa
         "verdict_p95_ms": percentile(many.verdict, 0.95),
         "open_tickets": arguments.tickets,
     }
-    for name, path in (("desk", "/"), ("log", "/log/"), ("insights", "/insights/")):
+    for name, path in PAGES.items():
         figures[f"{name}_p95_ms"] = percentile(reviewing.open_page(reviewer, path, number=number), 0.95)
     return figures
 
 
-PARTS = {"submit": submit, "batch": batch, "review": review}
+def learn(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, float]:
+    seconds = [learning.recommend(labels=LABELS) for _ in range(arguments.repeats)]
+    return {"recommend_s": statistics.median(seconds), "labels": LABELS}
+
+
+PARTS = {"submit": submit, "batch": batch, "review": review, "learn": learn}
 
 
 def share(ours: list[float], others: list[float]) -> float:
