@@ -87,6 +87,17 @@ class BacktestForm(forms.Form):
     decisions = forms.IntegerField(label="The newest decisions", min_value=1, max_value=100_000, initial=10_000)
 
 
+class AcknowledgeForm(forms.Form):
+    """What somebody makes of an alarm."""
+
+    note = forms.CharField(
+        label="What you make of it, and what is done about it",
+        max_length=LONGEST_COMMENT,
+        widget=forms.Textarea(attrs={"rows": 3}),
+        error_messages={"required": "Say what you make of it."},
+    )
+
+
 class SeedForm(forms.Form):
     """A settled decision to set aside as a known answer."""
 

@@ -21,7 +21,7 @@ from django.views.decorators.vary import vary_on_headers
 
 from feedback import services
 from feedback.domain.vocabulary import CommentKind, ExportShape, RunState
-from feedback.forms import BacktestForm, Choice, CommentForm, DraftForm, ExportForm, SeedForm
+from feedback.forms import AcknowledgeForm, BacktestForm, Choice, CommentForm, DraftForm, ExportForm, SeedForm
 from feedback.models import Alarm, Export, Seed
 from feedback.permissions import may_comment, may_draft_policies, may_plant, may_read_insights, may_see_ticket
 from feedback.queries.alarms import open_alarms
@@ -135,13 +135,24 @@ def draft_threshold(request: ReadersRequest) -> HttpResponse:
     return redirect("admin:policies_policyversion_change", draft.pk)
 
 
+@require_GET
+@for_readers
+def alarm(request: ReadersRequest, alarm_id: int) -> HttpResponse:
+    """What is wrong, which reasons and tickets lead, and a form to acknowledge it."""
+    found = get_object_or_404(Alarm.objects.select_related("workflow", "closed_by"), pk=alarm_id)
+    return render(request, "feedback/alarm.html", {"alarm": found, "form": AcknowledgeForm()})
+
+
 @require_POST
 @for_readers
-def close_alarm(request: ReadersRequest, alarm_id: int) -> HttpResponse:
-    alarm = get_object_or_404(Alarm.objects.select_related("workflow"), pk=alarm_id)
-    services.close_alarm(alarm, user=request.user, now=timezone.now())
-    messages.success(request, "The alarm is closed. The same is not raised again for a week.")
-    return redirect("insights")
+def acknowledge_alarm(request: ReadersRequest, alarm_id: int) -> HttpResponse:
+    found = get_object_or_404(Alarm.objects.select_related("workflow", "closed_by"), pk=alarm_id)
+    form = AcknowledgeForm(request.POST)
+    if not form.is_valid():
+        return render(request, "feedback/alarm.html", {"alarm": found, "form": form}, status=422)
+    services.acknowledge_alarm(found, user=request.user, note=form.cleaned_data["note"], now=timezone.now())
+    messages.success(request, "Acknowledged. The same is not raised again for a week.")
+    return redirect("alarm", alarm_id)
 
 
 @require_http_methods(["GET", "POST"])

@@ -1,4 +1,4 @@
-"""Alarms that nobody has closed."""
+"""Alarms that nobody has acknowledged."""
 
 from django.db.models import Count
 
@@ -10,6 +10,11 @@ from policies.models import Workflow
 def open_alarms(workflow: Workflow) -> tuple[Alarm, ...]:
     """Of one workflow, newest first. One query."""
     return tuple(Alarm.objects.filter(workflow=workflow, closed_at__isnull=True).order_by("-raised_at"))
+
+
+def unacknowledged() -> tuple[Alarm, ...]:
+    """Of all workflows, newest first. One query."""
+    return tuple(Alarm.objects.filter(closed_at__isnull=True).select_related("workflow").order_by("-raised_at"))
 
 
 def open_alarm_counts() -> dict[str, int]:

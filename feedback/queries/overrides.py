@@ -1,7 +1,7 @@
 """How often people changed what the AI proposed, and how the queue does: from tallies, whatever the log holds."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import date, datetime, timedelta
 from typing import Any
@@ -264,16 +264,23 @@ class Leading:
     count: int
     tickets: tuple[str, ...]
 
+    def as_evidence(self) -> dict[str, Any]:
+        """As an alarm keeps it."""
+        return {"reason": self.reason, "label": self.label, "count": self.count, "tickets": list(self.tickets)}
 
-def leading_reasons(workflow: Workflow, *, action: str, since: date, most: int = 3) -> tuple[Leading, ...]:
-    """The reason codes that led to changes of an action, most frequent first."""
+
+def leading_reasons(
+    workflow: Workflow, *, action: str, since: date, kinds: Sequence[str] = (TicketKind.GATE,), most: int = 3
+) -> tuple[Leading, ...]:
+    """The reason codes that led to changes of an action (of any, where it is empty), most frequent first."""
     verdicts = Verdict.objects.standing().filter(
         ticket__workflow=workflow,
-        ticket__kind=TicketKind.GATE,
-        ticket__decision__action=action,
+        ticket__kind__in=kinds,
         ticket__decision__internal=False,
         decided_at__date__gte=since,
     )
+    if action:
+        verdicts = verdicts.filter(ticket__decision__action=action)
     counted = (
         verdicts.exclude(reason_code="").values("reason_code").annotate(n=Count("pk")).order_by("-n", "reason_code")
     )

@@ -1,6 +1,6 @@
 """The verbs of feedback. Each says what it writes and what it raises."""
 
-from feedback.services.alarms import close_alarm, raise_alarm
+from feedback.services.alarms import NothingSaid, acknowledge_alarm, raise_alarm
 from feedback.services.autonomy import assess_autonomy
 from feedback.services.backtests import request_backtest, run_backtest, unfinished_backtests
 from feedback.services.certify import LookSpent, NoneQualifies, draft_threshold, issue_certificate
@@ -24,10 +24,11 @@ __all__ = [
     "NoneQualifies",
     "NotAllowed",
     "NotReady",
+    "NothingSaid",
+    "acknowledge_alarm",
     "answer_what_was_asked",
     "assess_autonomy",
     "bring_seeds",
-    "close_alarm",
     "collect_labels",
     "comment_on",
     "draft_threshold",

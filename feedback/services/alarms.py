@@ -11,18 +11,25 @@ from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
 from feedback.permissions import may_read_insights
 from feedback.services.refusals import NotAllowed
+from policies.domain.canonical import sha256_hex
 from policies.models import Workflow
 from reviews.domain.vocabulary import EventKind, WebhookType
 from reviews.services.record import announce, record
 
-# After somebody closed an alarm, the same is not raised again so soon: the work on it takes its time.
+# After somebody acknowledged an alarm, the same is not raised again so soon: the work on it takes its time.
 REST = timedelta(days=7)
+
+
+class NothingSaid(Exception):
+    """Whoever acknowledges an alarm says what they make of it (422)."""
+
+    detail = "Say what you make of it."
 
 
 def raise_alarm(
     kind: AlarmKind, *, workflow: Workflow, action: str, message: str, evidence: Mapping[str, Any], now: datetime
 ) -> Alarm | None:
-    """Writes an Alarm with its Event and deliveries; None while the same is open, or was closed a short while ago."""
+    """Writes an Alarm with its Event and deliveries; None while the same is open, or was acknowledged lately."""
     same = Alarm.objects.filter(kind=kind, workflow=workflow, action=action)
     if same.filter(closed_at__isnull=True).exists() or same.filter(closed_at__gt=now - REST).exists():
         return None
@@ -39,8 +46,20 @@ def raise_alarm(
     return alarm
 
 
-def close_alarm(alarm: Alarm, *, user: User, now: datetime) -> None:
-    """Somebody looked at it and says that it is dealt with. Writes the Alarm, once. Raises NotAllowed."""
+def acknowledge_alarm(alarm: Alarm, *, user: User, note: str, now: datetime) -> None:
+    """Somebody looked at it, and says what they make of it. Writes the Alarm and an Event, once.
+
+    Raises NotAllowed, NothingSaid.
+    """
     if not may_read_insights(user):
         raise NotAllowed
-    Alarm.objects.filter(pk=alarm.pk, closed_at__isnull=True).update(closed_at=now, closed_by=user)
+    if not note.strip():
+        raise NothingSaid
+    with transaction.atomic():
+        is_first = Alarm.objects.filter(pk=alarm.pk, closed_at__isnull=True).update(
+            closed_at=now, closed_by=user, note=note.strip()
+        )
+        if is_first:
+            body = {"alarm": alarm.pk, "kind": alarm.kind, "workflow": alarm.workflow.key, "action": alarm.action}
+            body["note_sha256"] = sha256_hex(note.strip().encode())
+            record(EventKind.ALARM_ACKNOWLEDGED, now=now, user=user, workflow=alarm.workflow, body=body)

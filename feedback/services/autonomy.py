@@ -13,12 +13,14 @@ from django.db import transaction
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Certificate, Label
 from feedback.queries.evidence import RowEvidence, evidence_of, rows_alone
+from feedback.queries.overrides import leading_reasons
 from feedback.services.alarms import raise_alarm
-from feedback.services.overrides import watch_overrides
+from feedback.services.overrides import LOOKED_BACK, watch_overrides
 from policies.domain.spec import ThresholdSpec
 from policies.models import PolicyVersion, Workflow
 from policies.queries import live_policy
 from policies.services import NothingToWithdraw, withdraw_autonomy
+from reviews.domain.vocabulary import TicketKind
 from reviews.models import Heartbeat
 from reviews.services.beat import beat
 
@@ -134,6 +136,13 @@ def failure_of_labels(evidence: RowEvidence) -> Failure | None:
     return None
 
 
+def _leading(workflow: Workflow, *, row: ThresholdSpec, now: datetime) -> list[dict[str, Any]]:
+    """What people said was wrong, lately, with what the row governs."""
+    since = (now - LOOKED_BACK).date()
+    checked = (TicketKind.GATE, TicketKind.AUDIT)
+    return [one.as_evidence() for one in leading_reasons(workflow, action=row.action, since=since, kinds=checked)]
+
+
 def _called(row: ThresholdSpec) -> str:
     model = f"{row.model_name} {row.model_version}".strip() or "any model"
     return f"{row.action or 'Every other action'} by {model}"
@@ -167,7 +176,7 @@ def _withdraw(workflow: Workflow, *, row: ThresholdSpec, failure: Failure, now: 
                 workflow=workflow,
                 action=row.action,
                 message=f"Autonomy withdrawn. {failure.sentence}",
-                evidence=failure.evidence,
+                evidence={**failure.evidence, "leading": _leading(workflow, row=row, now=now)},
                 now=now,
             )
     except NothingToWithdraw:

@@ -32,7 +32,7 @@ def watch_overrides(workflow: Workflow, *, now: datetime) -> list[Alarm]:
                 "total": line.rate.total,
                 "lower": line.rate.interval.lower,
                 "limit": float(workflow.override_rate_limit),
-                "leading": [{"reason": one.reason, "count": one.count, "tickets": one.tickets} for one in leading],
+                "leading": [one.as_evidence() for one in leading],
             },
             now=now,
         )

@@ -122,6 +122,7 @@ class EventKind(TextChoices):
     PERMIT_REDEEMED = "permit.redeemed", "Permit redeemed"
     POLICY_CHANGED = "policy.changed", "Policy changed"
     ALARM_RAISED = "alarm.raised", "Alarm raised"
+    ALARM_ACKNOWLEDGED = "alarm.acknowledged", "Alarm acknowledged"
     COMMENT_ADDED = "comment.added", "Comment added"
     EXPORTED = "exported", "Exported"
     ENDPOINT_TESTED = "endpoint.tested", "Test message sent"

@@ -14,7 +14,7 @@ PAGES = ("certificate", "alarm", "backtest", "export")
 @pytest.fixture
 def browser() -> Browser:
     browser = Browser()
-    browser.force_login(ada(), backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(ada())
     return browser
 
 

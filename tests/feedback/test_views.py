@@ -14,7 +14,8 @@ from feedback.models import Certificate, Export, KnownAnswer, Seed, Tally
 from feedback.services import collect_labels, raise_alarm, run_export
 from policies.domain.vocabulary import Autonomy, VersionStatus
 from policies.models import PolicyVersion
-from reviews.models import Ticket
+from reviews.domain.vocabulary import EventKind
+from reviews.models import Event, Ticket
 from reviews.services.settle import settle_due
 from tests.factories import (
     NOW,
@@ -45,7 +46,7 @@ def policy(settings, tmp_path):
 
 def browse(user) -> Browser:
     browser = Browser()
-    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(user)
     return browser
 
 
@@ -205,24 +206,39 @@ def test_only_admins_draft():
 # --- Alarms ----------------------------------------------------------------------------------------------------------
 
 
-def test_an_alarm_stands_on_the_pages_until_somebody_closes_it():
-    alarm = raise_alarm(
+def test_an_alarm_stands_on_every_page_of_those_who_oversee_until_it_is_acknowledged():
+    ticket = gate_of(submit_one(confidence=0.62))
+    raised = raise_alarm(
         AlarmKind.OVERRIDE_RATE,
         workflow=make_workflow(),
         action="refund_fee",
-        message="People changed 60 % <script>",
-        evidence={"leading": []},
+        message="People changed 40 % of 60 refund_fee.",
+        evidence={
+            "leading": [{"reason": "wrong_tone", "label": "Wrong tone", "count": 3, "tickets": [str(ticket.pk)]}]
+        },
         now=NOW,
     )
-    for path in PAGES[:2]:
-        html = page(path)
-        assert "People changed 60 %" in html
-        assert "<script>" not in html
-    assert browse(ana()).post(f"/insights/alarms/{alarm.pk}/close").status_code == 403
-    assert browse(omar()).post(f"/insights/alarms/{alarm.pk}/close").status_code == 302
-    alarm.refresh_from_db()
-    assert alarm.closed_by == omar()
-    assert "People changed 60 %" not in page("/insights/")
+    for path in ("/", "/log/", "/insights/", "/policies/"):
+        for reader in (omar, ines, ada):
+            assert "People changed 40 %" in browse(reader()).get(path).content.decode(), path
+    assert "People changed 40 %" not in browse(ana()).get("/").content.decode()
+    address = f"/insights/alarms/{raised.pk}/"
+    assert f'href="{address}"' in page("/")
+    text = page(address)
+    assert "Wrong tone" in text
+    assert f'href="/tickets/{ticket.pk}/"' in text
+    assert browse(ana()).get(address).status_code == 403
+    assert browse(ana()).post(f"{address}acknowledge", {"note": "Nothing."}).status_code == 403
+    assert browse(omar()).post(f"{address}acknowledge", {"note": "  "}).status_code == 422
+    for note in ("The prompt is being rewritten.", "Too late to say more."):
+        assert browse(omar()).post(f"{address}acknowledge", {"note": note}).status_code == 302
+    raised.refresh_from_db()
+    assert (raised.closed_by, raised.note) == (omar(), "The prompt is being rewritten.")
+    event = Event.objects.get(kind=EventKind.ALARM_ACKNOWLEDGED)
+    assert event.user == omar()
+    assert "prompt" not in event.body
+    assert "People changed 40 %" not in page("/")
+    assert "The prompt is being rewritten." in page(address)
 
 
 # --- Training data ---------------------------------------------------------------------------------------------------

@@ -103,11 +103,11 @@ def test_the_desk_takes_as_many_queries_for_fifty_rows_as_for_one(as_ana, policy
     for _ in range(3):
         make.submit_one(now=now)
     as_ana.get("/")
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         as_ana.get("/")
     for _ in range(20):
         make.submit_one(now=now)
-    with django_assert_max_num_queries(15):
+    with django_assert_max_num_queries(16):
         as_ana.get("/")
     # A refresh has no frame around it.
     with django_assert_max_num_queries(8):

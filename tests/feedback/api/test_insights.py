@@ -34,7 +34,7 @@ def key(*, workflows=None, scopes=(Scope.INSIGHTS_READ,)) -> str:
 def ask(figure: str, *, bearer: str | None = None, user=None, **query):
     browser = Browser()
     if user is not None:
-        browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+        browser.force_login(user)
     headers = {"Authorization": f"Bearer {bearer}"} if bearer else {}
     return browser.get(f"/api/v1/insights/{figure}", {"workflow": "support", **query}, headers=headers)
 

@@ -7,7 +7,7 @@ import pytest
 
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm, Tally
-from feedback.services import close_alarm
+from feedback.services import acknowledge_alarm
 from feedback.services.overrides import watch_overrides
 from reviews.domain.vocabulary import EventKind, WebhookType
 from reviews.models import Delivery, Endpoint, Event
@@ -87,6 +87,6 @@ def test_an_open_alarm_is_not_raised_again_and_a_closed_one_rests_for_a_week():
     tally(60, 40)
     (alarm,) = watched()
     assert watched() == []
-    close_alarm(alarm, user=omar(), now=NOW)
+    acknowledge_alarm(alarm, user=omar(), note="The prompt is being rewritten.", now=NOW)
     assert watched(later(days=6)) == []
     assert len(watched(later(days=8))) == 1
