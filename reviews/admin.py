@@ -15,7 +15,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from simple_history.admin import SimpleHistoryAdmin
 
-from reviews.domain.vocabulary import ChannelKind, Notice, Scope
+from reviews.domain.vocabulary import ChannelKind, Notice, Scope, every_notice
 from reviews.models import (
     Attempt,
     Channel,
@@ -239,7 +239,7 @@ class ChannelForm(forms.ModelForm):
     """A channel; what it is told as boxes to tick, and its address checked by what kind it is."""
 
     notices = forms.MultipleChoiceField(
-        choices=Notice.choices, widget=forms.CheckboxSelectMultiple, label="It is told when"
+        choices=Notice.choices, widget=forms.CheckboxSelectMultiple, label="It is told when", initial=every_notice
     )
 
     class Meta:
@@ -335,7 +335,8 @@ class DecisionAdmin(OnlySeen):
     list_select_related = ("workflow",)
     search_fields: ClassVar = ("external_id__exact",)
     ordering = ("-id",)
-    exclude = ("salt",)
+    # Its personal fields are for those whom the workflow asks; the story in the log shows the rest.
+    exclude = ("salt", "payload")
 
 
 @admin.register(Ticket)
@@ -352,6 +353,7 @@ class VerdictAdmin(OnlySeen):
     list_filter = ("kind",)
     list_select_related = ("reviewer",)
     ordering = ("-id",)
+    exclude = ("payload",)
 
 
 @admin.register(Outcome)
@@ -360,6 +362,7 @@ class OutcomeAdmin(OnlySeen):
     list_filter = ("kind", "method")
     list_select_related = ("decision",)
     ordering = ("-decision_id",)
+    exclude = ("payload",)
 
 
 @admin.register(Event)
