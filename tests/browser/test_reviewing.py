@@ -1,12 +1,16 @@
 """A reviewer at the console with nothing but a keyboard, in a real Chromium before the real server."""
 
+import gzip
 import re
 from datetime import timedelta
+from statistics import quantiles
+from urllib.parse import urlsplit
 
 import pytest
 from django.conf import settings
+from django.test import Client
 from django.utils import timezone
-from playwright.sync_api import Page, expect
+from playwright.sync_api import Page, Request, Response, expect
 
 from policies.domain.vocabulary import Reversibility, VerdictKind
 from reviews.domain.vocabulary import TicketState
@@ -82,15 +86,25 @@ def on_ticket(page: Page, *, not_at: str = ""):
     page.wait_for_timeout(READ_MS)
 
 
+def focused(page: Page):
+    return page.evaluate_handle("document.activeElement")
+
+
+def unattended(sent: Request) -> str:
+    return sent.headers.get("x-unattended", "")
+
+
 def press(page: Page, *keys: str):
     for key in keys:
         page.keyboard.press(key)
         page.wait_for_timeout(STAND_IN_FOR_FRAMES_MS)
 
 
-def test_twenty_tickets_take_enter_and_twenty_keys(page, desk):
+def test_twenty_tickets_take_enter_and_twenty_keys(page, desk, record_property):
     submit(20)
     desk()
+    answers: list[Response] = []
+    page.on("response", lambda answer: answers.append(answer) if answer.url.endswith("/verdict") else None)
     pressed = ["Enter"]
     page.keyboard.press("Enter")
     for _ in range(20):
@@ -102,7 +116,17 @@ def test_twenty_tickets_take_enter_and_twenty_keys(page, desk):
     expect(page.get_by_role("heading", name="Nothing left to do")).to_be_focused()
     assert Verdict.objects.filter(kind=VerdictKind.APPROVE).count() == 20
     assert len(pressed) == 21
-    print(f"\n20 approvals: {len(pressed)} keys, the first of them Enter on the desk.")
+    record_property("figure", f"Twenty approvals: {len(pressed)} keys, the first of them Enter on the desk.")
+    # All but the last, whose answer is that nothing is left.
+    timings = [answer.request.timing for answer in answers[:-1]]
+    took = quantiles([timing["responseStart"] - timing["requestStart"] for timing in timings], n=20)
+    weight = max(len(gzip.compress(answer.body())) for answer in answers[:-1])
+    assert len(timings) == 19
+    record_property(
+        "figure",
+        f"A verdict and the next ticket: {took[9]:.0f} ms until the server answers (median of {len(timings)}, "
+        f"95th percentile {took[18]:.0f} ms, on a busy machine), at most {weight / 1024:.1f} KB of it, compressed.",
+    )
 
 
 def test_the_next_ticket_says_what_was_approved_and_u_takes_it_back(page, desk):
@@ -380,6 +404,77 @@ def test_focus_and_live_region_go_where_the_work_goes(page, desk):
     expect(page.locator("#announce")).to_have_text(
         re.compile(r"Approved Refund fee for Customer 77\..*Refund fee of 12")
     )
+
+
+def test_tab_goes_through_a_ticket_in_the_order_in_which_it_is_read(page, desk):
+    submit(1)
+    desk.start()
+    page.get_by_text("Nothing like it was decided before.").wait_for()
+    expect(page.locator("h1")).to_be_focused()
+    reached = []
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        reached.append(page.evaluate("e => e.dataset.act || e.name || e.textContent.trim()", focused(page)))
+        if reached[-1] == "help":
+            break
+    assert reached == [
+        *("reasoning_rating",),
+        *("approve", "edit", "override", "reject", "note", "ask", "escalate", "skip", "help"),
+    ]
+
+
+def test_a_screen_reader_hears_why_approving_does_nothing_and_what_became_of_a_ticket(page, desk):
+    submit(2, payload={"message": "A line of text.\n" * 200, "amount": "12.00", "currency": "EUR"})
+    desk.start()
+    press(page, "a")
+    expect(page.locator("#announce")).to_have_text("Read the payload to its end first, then approve.")
+    here = page.url
+    press(page, "r", "2")
+    on_ticket(page, not_at=here)
+    expect(page.locator("#announce")).to_have_text(
+        re.compile(
+            r"Rejected Refund fee for Customer 77\. Undo with u\. The same as the one before\.|Rejected Refund fee"
+        )
+    )
+    assert page.locator("#announce").get_attribute("aria-live") == "polite"
+    press(page, "u")
+    expect(page.locator("#announce")).to_have_text(re.compile(r"Taken back: nothing was sent\. Decide again\."))
+
+
+def test_what_a_page_does_by_itself_is_marked_so_that_it_keeps_nobody_logged_in(page, desk):
+    submit(1)
+    desk()
+    marked: dict[str, str] = {}
+    page.on("request", lambda sent: marked.update({urlsplit(sent.url).path.rpartition("/")[2]: unattended(sent)}))
+    with page.expect_response(lambda answer: "hx-request" in answer.request.headers):
+        page.evaluate("htmx.trigger('#queue', 'refresh')")
+    assert marked[""] == "1"
+    page.keyboard.press("Enter")
+    on_ticket(page)
+    with page.expect_response("**/renew"):
+        page.evaluate("htmx.trigger('[data-renew]', 'renew')")
+    with page.expect_response("**/presence"):
+        page.evaluate("htmx.trigger('[data-presence]', 'presence')")
+    press(page, "s")
+    expect(page.locator("p.line").get_by_text("Skipped")).to_be_visible()
+    assert (marked["renew"], marked["presence"]) == ("1", "1")
+    assert (marked["next"], marked["skip"]) == ("", "")
+
+
+def test_whoever_else_has_the_ticket_open_is_named_quietly(page, desk, browser, live_server):
+    (ticket,) = submit(1)
+    desk.start()
+    context = browser.new_context()
+    omars = context.new_page()
+    log_in(omars, live_server, Client(), make.omar())
+    omars.goto(f"{live_server.url}/tickets/{ticket.pk}/")
+    with omars.expect_response("**/presence"):
+        pass
+    page.evaluate("htmx.trigger('[data-presence]', 'presence')")
+    expect(page.locator(".present")).to_have_text("Omar has this open too")
+    expect(page.locator("h1")).to_be_focused()
+    expect(omars.get_by_text("Ana has this open.")).to_be_visible()
+    context.close()
 
 
 def test_without_javascript_a_ticket_is_decided_by_plain_forms(browser, live_server, client, workflow):

@@ -41,6 +41,8 @@ def test_a_model_s_record_counts_what_people_changed_of_its_own_proposals_of_the
 
 
 def test_a_record_of_a_few_verdicts_claims_no_share(decision):
+    nobody = text_of(record_beside(decision).content.decode())
+    assert nobody == "For this action nobody has answered it in 90 days."
     tally(9, VerdictKind.REJECT)
     shown = text_of(record_beside(decision).content.decode())
     assert shown == "For this action people have answered it 9 times in 90 days: too few to say how well it does."
