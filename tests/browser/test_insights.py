@@ -36,7 +36,7 @@ def page(browser: Browser, live_server, client, scheme, width):
     context = browser.new_context(
         viewport={"width": width, "height": 900}, color_scheme=scheme, base_url=live_server.url
     )
-    client.force_login(make.omar(), backend="django.contrib.auth.backends.ModelBackend")
+    client.force_login(make.omar())
     cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
     context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
     yield context.new_page()

@@ -28,7 +28,7 @@ def draft() -> PolicyVersion:
 
 def browse(user) -> Browser:
     browser = Browser()
-    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(user)
     return browser
 
 

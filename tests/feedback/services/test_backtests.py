@@ -146,7 +146,7 @@ def test_ana_tries_nothing():
 
 def browse(user) -> Browser:
     browser = Browser()
-    browser.force_login(user, backend="django.contrib.auth.backends.ModelBackend")
+    browser.force_login(user)
     return browser
 
 
