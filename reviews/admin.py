@@ -38,6 +38,7 @@ from reviews.services.endpoints import (
     end_rotation,
     new_secret,
     rotate_secret,
+    send_channel_test,
     send_test,
 )
 from reviews.services.keys import issue_key, revoke_key
@@ -271,13 +272,23 @@ class ChannelAdmin(EditedByAdmins, SimpleHistoryAdmin):
     list_select_related = ("workflow",)
     readonly_fields = ("failing_since", "disabled_at", "disabled_reason")
     fields = (*ChannelForm.Meta.fields, *readonly_fields)
-    actions = ("enable",)
+    actions = ("test", "enable")
 
     def get_readonly_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
         return self.readonly_fields if obj and obj.failing_since else ()
 
     def get_fields(self, request: HttpRequest, obj: Channel | None = None) -> tuple[str, ...]:
         return self.fields if obj and obj.failing_since else ChannelForm.Meta.fields
+
+    @admin.action(description="Send a test message")
+    def test(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:
+        for channel in channels:
+            try:
+                send_channel_test(channel, by=acting(request), now=timezone.now())
+            except EndpointOff as refused:
+                messages.error(request, f"{channel}: {refused.detail}")
+            else:
+                messages.success(request, f"A test message goes to {channel}; its deliveries say what came of it.")
 
     @admin.action(description="Enable again")
     def enable(self, request: HttpRequest, channels: QuerySet[Channel]) -> None:

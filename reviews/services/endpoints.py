@@ -4,12 +4,13 @@ import base64
 import secrets
 from datetime import datetime
 
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.db import transaction
 
 from policies.domain.canonical import canonical_bytes
 from reviews.domain.vocabulary import EventKind, WebhookType
-from reviews.models import Delivery, Endpoint, Receiver
+from reviews.models import Channel, Delivery, Endpoint, Receiver
 from reviews.queries import name_of
 from reviews.services.record import message, record
 from reviews.services.ring import ring
@@ -65,6 +66,26 @@ def send_test(endpoint: Endpoint, *, by: User, now: datetime) -> Delivery:
         told = message(WebhookType.ENDPOINT_TEST, at=now, body={**about, "sequence": event.pk})
         delivery = Delivery.objects.create(
             endpoint=endpoint,
+            event=event,
+            type=WebhookType.ENDPOINT_TEST,
+            body=canonical_bytes(told).decode(),
+            next_attempt_at=now,
+            created_at=now,
+        )
+        ring("reviews.tasks.deliver")
+        return delivery
+
+
+def send_channel_test(channel: Channel, *, by: User, now: datetime) -> Delivery:
+    """The same for a channel; to whoever asks, where it has no address of its own. Raises EndpointOff."""
+    if not channel.active:
+        raise EndpointOff("This channel is disabled: enable it first.")
+    with transaction.atomic():
+        event = record(EventKind.ENDPOINT_TESTED, now=now, user=by, body={"channel": channel.pk})
+        told = {"said": f"A test message, asked for by {name_of(by)}.", "link": settings.PUBLIC_URL}
+        delivery = Delivery.objects.create(
+            channel=channel,
+            recipient=None if channel.address else by,
             event=event,
             type=WebhookType.ENDPOINT_TEST,
             body=canonical_bytes(told).decode(),

@@ -5,10 +5,13 @@ import re
 
 import pytest
 from django.contrib import admin
+from django.core import mail
 from django.urls import reverse
+from django.utils import timezone
 
 from reviews.admin import ForAdmins
 from reviews.models import Attempt, Channel, Client, ClientKey, Delivery, Endpoint
+from reviews.services.deliver import deliver_due
 from reviews.services.keys import key_is_valid
 from tests import factories as make
 from tests.factories import make_client, make_user, submit_one
@@ -206,3 +209,15 @@ def test_no_page_of_the_admin_shows_a_secret_again(ada, endpoint):
     act(ada, "test", endpoint)
     for name, args in (("changelist", []), ("change", [endpoint.pk]), ("history", [endpoint.pk])):
         assert "whsec_YQ" not in ada.get(reverse(f"admin:reviews_endpoint_{name}", args=args)).content.decode()
+
+
+def test_a_channel_is_tried_by_a_message_that_tells_of_nothing(ada):
+    room = Channel.objects.create(title="Box", kind="email", address="desk@example.org")
+    each = Channel.objects.create(title="Each", kind="email")
+    off = Channel.objects.create(title="Off", kind="email", active=False)
+    chosen = {"action": "test", "_selected_action": [room.pk, each.pk, off.pk]}
+    page = ada.post(reverse("admin:reviews_channel_changelist"), chosen, follow=True).content.decode()
+    assert "This channel is disabled: enable it first." in page
+    deliver_due(now=timezone.now())
+    assert sorted(message.to[0] for message in mail.outbox) == ["ada@example.org", "desk@example.org"]
+    assert mail.outbox[0].subject == "[Countersign] A test message, asked for by Ada."
