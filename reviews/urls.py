@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviews.views import lead, log, mine, queue, status, ticket, trial
+from reviews.views import lead, log, mine, queue, seal, status, ticket, trial
 
 urlpatterns = [
     path("", queue.desk, name="desk"),
@@ -15,6 +15,9 @@ urlpatterns = [
     path("status/", status.status, name="status"),
     path("log/", log.log, name="log"),
     path("log/<uuid:decision_id>/", log.decision_story, name="story"),
+    path("log/sealed/", seal.sealed_log, name="sealed-log"),
+    path("log/sealed.jsonl", seal.sealed_log_export, name="sealed-log-export"),
+    path("log/events/<int:event_id>/", seal.event_place, name="event-place"),
     path("log.csv", log.log_csv, name="log-csv"),
     path("log.jsonl", log.log_jsonl, name="log-jsonl"),
     path("policies/<slug:key>/try", trial.try_policy, name="try-policy"),

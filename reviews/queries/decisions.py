@@ -320,7 +320,7 @@ class Moment:
 
 def story(decision: Decision) -> tuple[Moment, ...]:
     """What happened to it, from submission to execution, in order. Two queries; one more where executors acted."""
-    events = Event.objects.filter(decision=decision).select_related("user", "client").order_by("xid", "id")
+    events = Event.objects.filter(decision=decision).select_related("user", "client").order_by("epoch", "xid", "id")
     verdicts = {
         str(verdict.id): verdict
         for verdict in Verdict.objects.filter(ticket__decision=decision).select_related("reviewer")
