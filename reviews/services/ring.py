@@ -11,6 +11,9 @@ logger = structlog.get_logger(__name__)
 LOST = Counter("countersign_bells_lost_total", "Bells that the broker did not take.", ["task"])
 # After a failure nobody tries for so long: a broker that hangs would cost each request its time-out.
 REST_SECONDS = 2.0
+# The sweeper rings again and again for what waits. While no worker answers, that would fill the broker, and the worker
+# that comes at last would go through a minute's stale bells for each minute it was away.
+STALE_AFTER_SECONDS = 20
 _quiet_until = 0.0
 
 
@@ -28,7 +31,7 @@ def _send(task: str, args: tuple[str | int, ...]) -> None:
         LOST.labels(task).inc()
         return
     try:
-        current_app.send_task(task, args=args, ignore_result=True, retry=False)
+        current_app.send_task(task, args=args, ignore_result=True, retry=False, expires=STALE_AFTER_SECONDS)
     except Exception as error:  # noqa: BLE001  whatever the broker's client raises, the row is the truth
         _quiet_until = time.monotonic() + REST_SECONDS
         LOST.labels(task).inc()

@@ -4,6 +4,7 @@ import socket
 import threading
 import time
 from contextlib import closing
+from datetime import UTC, datetime, timedelta
 
 import pytest
 from celery import Celery, current_app
@@ -48,6 +49,9 @@ def test_a_bell_rings_once_its_transaction_has_committed_and_not_before(broker_a
         message = queue.get(timeout=1)
     assert message.headers["task"] == TASK
     assert message.headers["argsrepr"] == "('some-id',)"
+    # A worker that was away long drops what the sweeper has rung for again since.
+    left = datetime.fromisoformat(message.headers["expires"]) - datetime.now(tz=UTC)
+    assert timedelta(0) < left <= timedelta(seconds=module.STALE_AFTER_SECONDS)
 
 
 @pytest.mark.django_db(transaction=True)
