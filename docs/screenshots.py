@@ -17,7 +17,8 @@ from typing import Any, Literal
 from playwright.sync_api import Browser, Page, sync_playwright
 
 IMAGES = Path(__file__).parent / "images"
-LABELS = Path(__file__).parents[1] / "reviews" / "demo" / "support.labels.jsonl.gz"
+DEMO = Path(__file__).parents[1] / "reviews" / "demo"
+LABELS, WORKFLOWS = DEMO / "support.labels.jsonl.gz", DEMO / "workflows.json"
 WIDE, NARROW = (1280, 860), (390, 844)
 # More rows of a list show nothing new, and cost bytes.
 OF_A_LIST = 560
@@ -110,7 +111,9 @@ def answer_some(page: Page) -> None:
     """
     with gzip.open(LABELS) as lines:
         labels = [json.loads(line) for line in lines]
-    right = {label["external_id"].rpartition("-")[2]: label["right_action"] for label in labels}
+    workflows = json.loads(WORKFLOWS.read_text())["workflows"]
+    titles = {each["key"]: each["title"] for workflow in workflows for each in workflow["actions"]}
+    right = {label["external_id"].rpartition("-")[2]: titles[label["right_action"]] for label in labels}
     page.goto("/?workflow=support&reason=low_confidence")
     page.get_by_role("button", name="Start reviewing").click()
     for _ in range(TO_ANSWER):
@@ -121,7 +124,7 @@ def answer_some(page: Page) -> None:
         why = page.locator(".why li").first.inner_text()
         if subject == SUBJECT or page.locator("#confirmation").count():
             page.keyboard.press("s")
-        elif f"the least for {right[subject]}." in why:
+        elif f"the least for “{right[subject]}”." in why:
             page.keyboard.press("a")
         else:
             page.keyboard.press("r")
