@@ -1,6 +1,7 @@
 """The database in a file and back, by PostgreSQL's own pg_dump and pg_restore, as the owner of the tables."""
 
 import os
+import signal
 import subprocess
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -40,7 +41,7 @@ def database_up() -> Iterator[None]:
             yield
         finally:
             connections.close_all()
-            embedded.stop(server, sign=2)
+            embedded.stop(server, sign=signal.SIGINT)
     else:
         yield
 

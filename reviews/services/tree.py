@@ -9,7 +9,7 @@ from django.db import connection
 
 from reviews.domain.checkpoint import Head
 from reviews.domain.entry import EventRow, entry_of
-from reviews.domain.merkle import Frontier, leaf_hash
+from reviews.domain.merkle import Frontier, KeptNode, leaf_hash
 from reviews.models import Checkpoint, Restore
 from reviews.queries.seal import frontier_at, newest_checkpoint
 from reviews.services.outside import signed
@@ -57,7 +57,7 @@ def sealed_tree(newest: Checkpoint | None) -> Frontier:
 
 def grow(frontier: Frontier, rows: Sequence[EventRow]) -> None:
     """Write the leaves of these events behind the others, and the nodes that they complete."""
-    nodes = []
+    nodes: list[KeptNode] = []
     with connection.cursor() as cursor:
         with cursor.copy("COPY reviews_leaf (index, event_id, hash) FROM STDIN (FORMAT binary)") as copy:
             copy.set_types(["int8", "int8", "bytea"])

@@ -20,7 +20,7 @@ def docs() -> str:
 
 def variables() -> set[str]:
     """Every name that config/ asks of env.py."""
-    readers = {"text", "words", "flag", "whole", "number", "database", "given", "mail"}
+    readers = {"text", "words", "flag", "whole", "number", "database", "given", "mail", "path"}
     names = {"VAR_DIR"}
     for path in (ROOT / "config").rglob("*.py"):
         for node in ast.walk(ast.parse(path.read_text())):
