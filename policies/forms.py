@@ -69,7 +69,9 @@ class ActionTypeForm(forms.ModelForm):
         help_text="What a reviewer may answer.",
     )
     editable_fields = PointersField(help_text="Parts of the payload that a reviewer may edit: a JSON Pointer a line.")
-    personal_fields = PointersField(help_text="Parts of the payload left out of exports: a JSON Pointer a line.")
+    personal_fields = PointersField(
+        help_text="Left out of exports, and masked for whom the workflow doesn't ask: a JSON Pointer a line."
+    )
 
     class Meta:
         model = ActionType

@@ -9,7 +9,7 @@ from collections.abc import Mapping
 from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 
 from policies.permissions import ADMINS, AUDITORS, LEADS, is_admin, may_pause
-from reviews.models import Ticket
+from reviews.models import Decision, Ticket
 
 __all__ = [
     "Groups",
@@ -21,6 +21,7 @@ __all__ = [
     "may_decide",
     "may_pause",
     "may_read_log",
+    "may_see_personal_fields",
     "may_see_status",
     "may_see_ticket",
     "reviewable_groups",
@@ -86,6 +87,19 @@ def may_see_ticket(user: Somebody, ticket: Ticket, *, groups: Groups | None = No
         return True
     asked = {ticket.group_id, ticket.workflow.review_group_id, ticket.workflow.escalation_group_id}
     return ticket.requester_id != user.pk and not asked.isdisjoint(groups)
+
+
+def may_see_personal_fields(
+    user: Somebody, decision: Decision, *, ticket: Ticket | None = None, groups: Groups | None = None
+) -> bool:
+    """Whoever its workflow asks, or the group that this `ticket` of it waits in; not its requester.
+
+    To look at everything is no reason to read whom it is about: the others are shown a mask. One query, or none where
+    `groups` are known.
+    """
+    workflow = ticket.workflow if ticket else decision.workflow
+    asked = {workflow.review_group_id, workflow.escalation_group_id, *([ticket.group_id] if ticket else [])}
+    return decision.requester_id != user.pk and not asked.isdisjoint(groups_of(user) if groups is None else groups)
 
 
 def may_see_status(user: Somebody) -> bool:

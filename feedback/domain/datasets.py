@@ -6,15 +6,14 @@ them (`{"messages": [...]}`); preference pairs both as `{"input", "preferred_out
 `{"prompt", "chosen", "rejected"}`.
 """
 
-import copy
 import json
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from feedback.domain.vocabulary import ExportShape
-from policies.domain.canonical import pointer_tokens
 from policies.domain.vocabulary import VerdictKind
+from reviews.domain import personal
 from reviews.domain.changes import changes_between
 
 Json = dict[str, Any]
@@ -80,35 +79,8 @@ class Record:
 
 
 def redact(payload: Any, pointers: Iterable[str]) -> Any:
-    """A copy of the payload in which what the pointers name is replaced. Pointers to nothing are passed over.
-
-    A `*` stands for every member of a list or object on the way.
-    """
-    result = copy.deepcopy(payload)
-    for pointer in pointers:
-        tokens = pointer_tokens(pointer)
-        if not tokens:
-            return REDACTED
-        _redact_at(result, tokens)
-    return result
-
-
-def _redact_at(value: Any, tokens: tuple[str, ...]) -> None:
-    head, rest = tokens[0], tokens[1:]
-    keys: list[Any] = []
-    if isinstance(value, dict):
-        keys = list(value) if head == "*" else [head] if head in value else []
-    elif isinstance(value, list):
-        keys = list(range(len(value))) if head == "*" else [int(head)] if _is_index(head, value) else []
-    for key in keys:
-        if rest:
-            _redact_at(value[key], rest)
-        else:
-            value[key] = REDACTED
-
-
-def _is_index(token: str, values: list[Any]) -> bool:
-    return token.isascii() and token.isdigit() and int(token) < len(values)
+    """A copy of the payload without its personal fields, in words that no field holds by chance."""
+    return personal.redact(payload, pointers, mask=REDACTED)
 
 
 def decision_line(record: Record) -> Json:

@@ -40,7 +40,7 @@ class Presence(models.Model):
 
 
 class Heartbeat(models.Model):
-    """When a process last did its work (`worker`, `sweeper`), or a work was done (`evidence:<workflow>`, `sweep:purge`).
+    """When a process last did its work (`worker`), or a work was last done (`evidence:<workflow>`, `sweep:purge`).
 
     The name of a process has no colon.
     """

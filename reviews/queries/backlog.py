@@ -61,7 +61,7 @@ def backlog(*, now: datetime) -> Backlog:
         disabled_endpoints=Endpoint.objects.filter(active=False, disabled_at__isnull=False).count(),
         unsealed_since=oldest_unsealed_at(),
         checkpoint_at=checkpoint.created_at if checkpoint else None,
-        heartbeats={name: at for name, at in beats.items() if not name.startswith(EVIDENCE)},
+        heartbeats={name: at for name, at in beats.items() if ":" not in name},
         evidence={name.removeprefix(EVIDENCE): at for name, at in beats.items() if name.startswith(EVIDENCE)},
         # The switch that nobody ever touched is there; one that is missing stops everything.
         paused={"": everything is not False, **paused},

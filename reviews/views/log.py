@@ -22,11 +22,12 @@ from reviews.domain.changes import changes_between
 from reviews.domain.fields import fields_of
 from reviews.forms import LogFilterForm
 from reviews.models import Decision
-from reviews.permissions import may_read_log
+from reviews.permissions import may_read_log, may_see_personal_fields
 from reviews.queries import LogFilters, LogRow, log_page, story
 from reviews.queries.decisions import log_rows
 from reviews.queries.dossier import known_action, policy_for
 from reviews.queries.log_export import log_stretches
+from reviews.queries.personal import hide_personal_fields
 from reviews.services.note_export import note_export
 from reviews.views.gate import PageRequest, signed_in
 from reviews.views.payload import arranged
@@ -59,6 +60,8 @@ def decision_story(request: PageRequest, decision_id: UUID) -> HttpResponse:
     policy = policy_for(decision, live=live_policy(decision.workflow_id))
     action = known_action(policy, decision.action)
     outcome = getattr(decision, "outcome", None)
+    if not may_see_personal_fields(request.user, decision):
+        hide_personal_fields(decision.workflow_id, decision, *([outcome] if outcome else []))
     changed = outcome is not None and outcome.payload_sha256 != decision.payload_sha256
     return render(
         request,

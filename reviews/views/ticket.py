@@ -30,8 +30,9 @@ from reviews.forms import (
     override_form,
 )
 from reviews.models import Ticket
-from reviews.permissions import may_decide, may_see_ticket
+from reviews.permissions import groups_of, may_decide, may_see_personal_fields, may_see_ticket
 from reviews.queries import QueueFilters, dossier, latest_verdict, precedents, queue_for
+from reviews.queries.personal import without_personal_fields
 from reviews.queries.presence import others_at
 from reviews.queries.standing import held_ticket, shows_sensitive, workflows_of
 from reviews.services.claim import claim_next_id, claim_ticket, release_claim, renew_claim, skip_ticket
@@ -231,8 +232,11 @@ def _sheet(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
         found = dossier(ticket_id, user=user, now=now)
     except Ticket.DoesNotExist as error:
         raise Http404 from error
-    if not (found.held or may_see_ticket(user, found.ticket)):
+    groups = {} if found.held else groups_of(user)
+    if not (found.held or may_see_ticket(user, found.ticket, groups=groups)):
         raise Http404
+    if not (found.held or may_see_personal_fields(user, found.decision, ticket=found.ticket, groups=groups)):
+        found = without_personal_fields(found)
     lapsed = found.ticket.state == TicketState.CLAIMED and not found.holder
     free = found.ticket.state in TAKEABLE or lapsed
     answered = any(verdict.reviewer_id == user.pk for verdict in found.given)
@@ -243,7 +247,7 @@ def _sheet(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
         dossier=found,
         user=user,
         now=now,
-        takeable=free and not answered and may_decide(user, found.ticket),
+        takeable=free and not answered and may_decide(user, found.ticket, groups=groups),
         query=_query(request),
         last=last,
         shows_sensitive=bool(found.action and found.action.sensitive) and shows_sensitive(user),

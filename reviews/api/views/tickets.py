@@ -19,8 +19,9 @@ from reviews.api.rendering import etag_of, ticket_json, verdict_json
 from reviews.api.strict import read_body
 from reviews.domain.answer import moment
 from reviews.models import Ticket
-from reviews.permissions import is_reviewer, may_see_ticket
+from reviews.permissions import is_reviewer, may_see_personal_fields, may_see_ticket
 from reviews.queries import Dossier, QueueFilters, dossier
+from reviews.queries.personal import without_personal_fields
 from reviews.services.ask import ask_upstream
 from reviews.services.claim import claim_next, claim_ticket, release_claim, skip_ticket
 from reviews.services.decide import Answer, escalate_ticket, give_verdict, undo_verdict
@@ -54,8 +55,11 @@ def shown(ticket_id: UUID, *, request: PersonRequest, now: datetime) -> Dossier:
         raise NotVisible from error
     if not may_see_ticket(request.user, found.ticket):
         raise NotVisible
-    settled = settle_if_over(found.ticket, now=now)
-    return dossier(ticket_id, user=request.user, now=now) if settled else found
+    if settle_if_over(found.ticket, now=now):
+        found = dossier(ticket_id, user=request.user, now=now)
+    if found.held or may_see_personal_fields(request.user, found.decision, ticket=found.ticket):
+        return found
+    return without_personal_fields(found)
 
 
 def ticket_response(ticket_id: UUID, *, request: PersonRequest, now: datetime) -> Response:
