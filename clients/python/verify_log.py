@@ -6,7 +6,7 @@
 One file of standard-library Python (3.9 or newer); `openssl` (3.0 or newer) checks the Ed25519 signatures. It
 recomputes every leaf and every root, checks each checkpoint's signature, that each goes on from the one before, and
 that what was kept outside (`--checkpoints`) is in this log. It prints the first fault and exits with 1; with 0 where
-there is none.
+there is none. Copy the checkpoints first, then export: an export older than a checkpoint can't hold its leaves.
 
 Formats: RFC 6962 (the tree), C2SP signed-note and tlog-checkpoint (checkpoints). A leaf is SHA-256(0x00 || entry),
 where the entry is the bytes of the line's "event"; a node SHA-256(0x01 || left || right).
@@ -225,7 +225,7 @@ class Log:
             elif checkpoint.size > self.tree.size:
                 raise Fault(
                     f"{checkpoint} was kept outside, and this log has {self.tree.size} leaves: "
-                    "it was cut off, or put back to an earlier state"
+                    "it was cut off, or put back to an earlier state, or is an export from before that checkpoint"
                 )
             elif self.roots.get(checkpoint.size) != checkpoint.root:
                 raise Fault(f"{checkpoint} was kept outside, and this log has another root there: it was rewritten")
