@@ -74,5 +74,5 @@ $(DEV): requirements/dev.txt requirements/base.txt | $(BIN)/python
 	@touch $(BASE) $@
 
 requirements:  ## pin requirements/*.in again, with hashes (uv); versions already pinned are kept
-	for name in base oidc dev; do $(BIN)/uv --no-config pip compile requirements/$$name.in --output-file requirements/$$name.txt \
+	for name in base oidc parquet dev; do $(BIN)/uv --no-config pip compile requirements/$$name.in --output-file requirements/$$name.txt \
 		--universal --python-version 3.11 --generate-hashes --no-emit-index-url --no-header --no-annotate --quiet; done

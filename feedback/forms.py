@@ -9,7 +9,7 @@ from uuid import UUID
 from django import forms
 from django.db.models import Q
 
-from feedback.domain.vocabulary import CommentKind, ExportShape
+from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape
 from feedback.queries.labels import Key, Scope
 from feedback.queries.overrides import Window
 from policies.models import Workflow
@@ -144,6 +144,9 @@ class ExportForm(forms.Form):
 
     workflow = forms.ModelChoiceField(Workflow.objects.order_by("title"), empty_label=None)
     shape = forms.ChoiceField(label="A line is", choices=ExportShape.choices)
+    format = forms.ChoiceField(
+        label="File", choices=ExportFormat.choices, required=False, initial=ExportFormat.JSON_LINES
+    )
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
 

@@ -20,7 +20,7 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 from django.views.decorators.vary import vary_on_headers
 
 from feedback import services
-from feedback.domain.vocabulary import CommentKind, ExportShape, RunState
+from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape, RunState
 from feedback.forms import AcknowledgeForm, BacktestForm, Choice, CommentForm, DraftForm, ExportForm, SeedForm
 from feedback.models import Alarm, Export, Seed
 from feedback.permissions import may_comment, may_draft_policies, may_plant, may_read_insights, may_see_ticket
@@ -162,16 +162,21 @@ def exports(request: ReadersRequest) -> HttpResponse:
     form = ExportForm(request.POST or None)
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
-        services.request_export(
-            user=request.user,
-            workflow=asked["workflow"],
-            shape=ExportShape(asked["shape"]),
-            since=asked["since"],
-            until=asked["until"],
-            now=timezone.now(),
-        )
-        messages.success(request, "The file is being written.")
-        return redirect("exports")
+        try:
+            services.request_export(
+                user=request.user,
+                workflow=asked["workflow"],
+                shape=ExportShape(asked["shape"]),
+                format=ExportFormat(asked["format"] or ExportFormat.JSON_LINES),
+                since=asked["since"],
+                until=asked["until"],
+                now=timezone.now(),
+            )
+        except services.ParquetNotInstalled as error:
+            form.add_error("format", error.detail)
+        else:
+            messages.success(request, "The file is being written.")
+            return redirect("exports")
     status = 422 if request.method == "POST" else 200
     found = newest_exports()
     is_writing = any(export.state in (RunState.WAITING, RunState.RUNNING) for export in found)
@@ -213,8 +218,10 @@ def export_file(request: ReadersRequest, export_id: UUID) -> HttpResponseBase:
         return HttpResponse(error.detail, status=409, content_type="text/plain; charset=utf-8")
     if not path.exists():
         raise Http404
-    name = f"{export.workflow.key if export.workflow else 'all'}-{export.shape}-{export.requested_at:%Y%m%d-%H%M}.jsonl"
-    return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type="application/x-ndjson")
+    of = export.workflow.key if export.workflow else "all"
+    name = f"{of}-{export.shape}-{export.requested_at:%Y%m%d-%H%M}{path.suffix}"
+    content_type = "application/x-ndjson" if path.suffix == ".jsonl" else "application/vnd.apache.parquet"
+    return FileResponse(path.open("rb"), as_attachment=True, filename=name, content_type=content_type)
 
 
 @require_http_methods(["GET", "POST"])

@@ -47,6 +47,13 @@ class RunState(TextChoices):
     FAILED = "failed", "Failed"
 
 
+class ExportFormat(TextChoices):
+    """What the file is."""
+
+    JSON_LINES = "jsonl", "JSON Lines"
+    PARQUET = "parquet", "Parquet"  # where pyarrow is installed
+
+
 class ExportShape(TextChoices):
     """What a line of an export is. datasets.py makes each."""
 

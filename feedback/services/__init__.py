@@ -15,6 +15,7 @@ from feedback.services.known_answers import (
     retire_seed,
     sow_known_answers,
 )
+from feedback.services.parquet import ParquetNotInstalled
 from feedback.services.refusals import NotAllowed
 
 __all__ = [
@@ -25,6 +26,7 @@ __all__ = [
     "NotAllowed",
     "NotReady",
     "NothingSaid",
+    "ParquetNotInstalled",
     "acknowledge_alarm",
     "answer_what_was_asked",
     "assess_autonomy",

@@ -17,7 +17,7 @@ def pinned(name: str) -> dict[str, set[str]]:
     return found
 
 
-@pytest.mark.parametrize("name", ["base", "oidc", "dev"])
+@pytest.mark.parametrize("name", ["base", "oidc", "parquet", "dev"])
 def test_everything_asked_for_is_pinned(name):
     pins = pinned(name)
     for line in (REQUIREMENTS / f"{name}.in").read_text().splitlines():
@@ -33,7 +33,7 @@ def test_tests_run_on_what_production_runs_on():
     assert {package: pins for package, pins in base.items() if dev.get(package) != pins} == {}
 
 
-@pytest.mark.parametrize("name", ["base", "oidc", "dev"])
+@pytest.mark.parametrize("name", ["base", "oidc", "parquet", "dev"])
 def test_every_pin_has_hashes_and_no_line_names_a_registry(name):
     text = (REQUIREMENTS / f"{name}.txt").read_text()
     assert "://" not in text

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mapie.metrics.calibration import expected_calibration_error
 
 from feedback.domain import calibration
 from tests.feedback.streams import EXPECTED, NAMES, TOLERANCE, stream
@@ -27,6 +28,16 @@ def test_a_streams_calibration_is_that_of_the_reference(name):
     ):
         assert getattr(found, name_of_figure) == pytest.approx(figures[name_of_figure], abs=1e-6)
     assert found.ece_equal_mass == pytest.approx(expected["ece_equal_mass_15"], abs=TOLERANCE["equal_mass_ece"])
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_ece_is_that_of_mapie(name):
+    given = stream(name)
+    # To it, bins are the points between them.
+    oracle = expected_calibration_error(
+        ~given.error, given.confidence, num_bins=calibration.BINS + 1, split_strategy="uniform"
+    )
+    assert calibration.calibrate(given.confidence, given.error).ece == pytest.approx(oracle, abs=1e-6)
 
 
 @pytest.mark.parametrize("name", NAMES)

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from mapie.control_risk.p_values import compute_hoeffding_bentkus_p_value
 from scipy import stats
 
 from feedback.domain import thresholds
@@ -23,6 +24,20 @@ METHODS = [
 
 def test_the_grid_is_that_of_the_reference():
     assert EXPECTED["conventions"]["grid"] == GRID.tolist()
+
+
+@pytest.mark.parametrize("alpha", [0.01, 0.05, 0.1])
+@pytest.mark.parametrize("name", ["support", "moderation", "question_quality"])
+def test_the_exact_p_values_are_those_of_mapie(name, alpha):
+    given = stream(name)
+    sample = thresholds.count_sample(given.confidence, given.error)
+    some = sample.reached > 0
+    errors, labels = sample.errors[some].astype(float), sample.reached[some].astype(float)
+    # Of a risk that is 0 or 1 its bound of Hoeffding and Bentkus is the exact binomial's.
+    # It rounds the count up again, so that it is given a trifle less.
+    oracle = compute_hoeffding_bentkus_p_value((errors - 1e-6).clip(0) / labels, labels, alpha, binary=True)[:, 0]
+    found = np.exp(-thresholds._exact(errors, labels, alpha))
+    assert found == pytest.approx(oracle, rel=1e-6, abs=1e-300)
 
 
 @pytest.mark.parametrize(("name", "alpha", "figures"), CASES)

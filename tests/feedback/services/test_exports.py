@@ -6,11 +6,23 @@ from hashlib import sha256
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.test import Client as Browser
+from pyarrow import parquet
 
-from feedback.domain.vocabulary import ExportShape, RunState
+from feedback.domain.vocabulary import ExportFormat, ExportShape, RunState
 from feedback.models import Export
-from feedback.services import NotAllowed, NotReady, file_of, request_export, run_export, unfinished_exports
+from feedback.services import (
+    NotAllowed,
+    NotReady,
+    ParquetNotInstalled,
+    collect_labels,
+    file_of,
+    request_export,
+    run_export,
+    unfinished_exports,
+)
 from feedback.services import exports as services
+from feedback.services.parquet import COLUMNS
 from reviews.domain.vocabulary import EventKind
 from reviews.models import Event, Ticket
 from reviews.services.settle import settle_due
@@ -152,3 +164,50 @@ def test_the_command_writes_the_same_lines(tmp_path):
         call_command("export_training_data", "nowhere")
     with pytest.raises(CommandError, match="no moment"):
         call_command("export_training_data", "support", "--since", "yesterday")
+
+
+# --- Parquet ---------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.django_db(transaction=True)
+@pytest.mark.parametrize("shape", list(ExportShape))
+def test_parquet_holds_what_the_lines_hold_with_a_type_for_each_column(shape):
+    decided()
+    decided("edit", payload={**EDITED, "amount": "9.00"}, material=True)
+    collect_labels(now=later(minutes=2))
+    lines = lines_of(run_export(asked(shape).pk, now=later(minutes=3)))
+    export = run_export(asked(shape, format=ExportFormat.PARQUET).pk, now=later(minutes=3))
+    path = file_of(export, user=omar())
+    table = parquet.read_table(path)
+    assert lines
+    assert table.column_names == list(COLUMNS[shape])
+    plain = [
+        {name: json.dumps(value) if isinstance(value, dict | list) else value for name, value in line.items()}
+        for line in lines
+    ]
+    again = [
+        {name: json.dumps(json.loads(cell)) if str(cell)[:1] in "[{" else cell for name, cell in row.items()}
+        for row in table.to_pylist()
+    ]
+    assert again == plain
+    assert export.result["sha256"] == sha256(path.read_bytes()).hexdigest()
+    assert export.result["bytes"] == path.stat().st_size
+    assert stat.S_IMODE(path.stat().st_mode) == 0o600
+    assert [each.suffix for each in path.parent.glob(f"{export.pk}*")] == [".parquet"]
+    if shape == ExportShape.LABELS:
+        types = {field.name: str(field.type) for field in table.schema}
+        assert (types["ai_was_right"], types["label_probability"]) == ("bool", "double")
+
+
+def test_without_pyarrow_everything_else_works_and_the_page_says_how_to_get_it(monkeypatch):
+    monkeypatch.setattr("feedback.services.parquet.pyarrow", None)
+    decided()
+    with pytest.raises(ParquetNotInstalled):
+        asked(format=ExportFormat.PARQUET)
+    browser = Browser()
+    browser.force_login(omar())
+    sent = {"workflow": make_workflow().pk, "shape": "decisions", "format": "parquet"}
+    answer = browser.post("/insights/exports/", sent)
+    assert answer.status_code == 422
+    assert "pip install pyarrow" in answer.content.decode()
+    assert len(lines_of(run_export(asked().pk, now=later(minutes=3)))) == 1
