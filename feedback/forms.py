@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import Q
+from django.db.models import Q, QuerySet
 
 from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape
 from feedback.queries.labels import Key, Scope
@@ -113,12 +113,15 @@ class SeedForm(forms.Form):
         known_as = Q(external_id=named)
         with suppress(ValueError):
             known_as |= Q(pk=UUID(named))
-        found = list(Decision.objects.filter(known_as, workflow=self._workflow).select_related("workflow")[:2])
+        found: list[Decision] = list(
+            Decision.objects.filter(known_as, workflow=self._workflow).select_related("workflow")[:2]
+        )
         if len(found) != 1:
             raise forms.ValidationError(
                 "Several decisions go by this external id: give the id." if found else "There is no such decision here."
             )
-        return found[0]
+        (decision,) = found
+        return decision
 
 
 class CommentForm(forms.Form):

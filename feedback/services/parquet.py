@@ -10,7 +10,7 @@ import orjson
 from feedback.domain.vocabulary import ExportShape
 
 try:
-    import pyarrow
+    import pyarrow  # type: ignore[import-untyped]
     from pyarrow import parquet
 except ImportError:
     pyarrow = None

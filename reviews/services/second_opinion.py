@@ -41,9 +41,8 @@ def ask_again(gate_ids: Collection[UUID], *, now: datetime) -> list[Ticket]:
 
 def _others(gate: Ticket) -> QuerySet[User]:
     decided = Verdict.objects.filter(ticket__decision=gate.decision_id).values("reviewer")
-    return (
-        User.objects.filter(groups=gate.group_id, is_active=True).exclude(pk__in=decided).exclude(pk=gate.requester_id)
-    )
+    others = User.objects.filter(groups=gate.group_id, is_active=True).exclude(pk__in=decided)
+    return others.exclude(pk=gate.requester_id) if gate.requester_id else others
 
 
 def _ask(gate: Ticket, *, now: datetime) -> Ticket:
