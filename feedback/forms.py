@@ -7,7 +7,7 @@ from typing import Any
 from uuid import UUID
 
 from django import forms
-from django.db.models import Q, QuerySet
+from django.db.models import Q
 
 from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape
 from feedback.queries.labels import Key, Scope
