@@ -18,6 +18,7 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
 from django.views.decorators.vary import vary_on_headers
+from django_htmx.middleware import HtmxDetails
 
 from feedback import services
 from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape, RunState
@@ -46,6 +47,7 @@ class ReadersRequest(HttpRequest):
     """A request of somebody who may read insights."""
 
     user: User
+    htmx: HtmxDetails
 
 
 Page = Callable[Concatenate[ReadersRequest, P], HttpResponseBase]

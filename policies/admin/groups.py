@@ -23,6 +23,8 @@ admin.site.unregister(Group)
 class NamedGroupAdmin(GroupAdmin):
     """A role is known by its name, and so is a group that a rule of a policy asks: neither is renamed or deleted."""
 
+    filter_horizontal = ()
+
     def get_readonly_fields(self, request: HttpRequest, obj: Group | None = None) -> tuple[str, ...]:
         return ("name", "why_it_stays") if obj and _stays(obj) else ()
 

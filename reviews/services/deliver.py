@@ -161,7 +161,8 @@ def _tell(delivery: Delivery) -> Answered:
     if channel.kind == ChannelKind.SLACK:
         headers = {"Content-Type": "application/json", "User-Agent": "Countersign"}
         return post(channel.address, body=json.dumps(message).encode(), headers=headers)
-    return mail(channel.address or (delivery.recipient.email if delivery.recipient else ""), **message)
+    address = channel.address or (delivery.recipient.email if delivery.recipient else "")
+    return mail(address, message_id=str(delivery.pk), **message)
 
 
 def _write_down(delivery: Delivery, answered: Answered, *, at: datetime) -> None:
@@ -201,14 +202,14 @@ def _put_off(delivery: Delivery, answered: Answered, *, at: datetime) -> dict[st
 
 def _receivers_of(delivery: Delivery) -> QuerySet[Endpoint] | QuerySet[Channel]:
     """The one endpoint or channel that it goes to."""
-    if delivery.endpoint_id is None:
-        return Channel.objects.filter(pk=delivery.channel_id)
-    return Endpoint.objects.filter(pk=delivery.endpoint_id)
+    if delivery.endpoint_id is not None:
+        return Endpoint.objects.filter(pk=delivery.endpoint_id)
+    return Channel.objects.filter(deliveries=delivery)
 
 
 def _note_failure(delivery: Delivery, answered: Answered, *, at: datetime) -> None:
     """Since when a receiver fails; gone, or failing for five days, it is disabled with an alarm."""
-    receiver = _receivers_of(delivery).select_for_update().get()
+    receiver = _receivers_of(delivery).select_for_update(of=("self",)).get()
     if receiver.failing_since is None:
         receiver.failing_since = at
         receiver.save(update_fields=["failing_since"])

@@ -12,14 +12,17 @@ NOWHERE = "django.core.mail.backends.dummy.EmailBackend"
 TAKEN = 250  # what a mail server answers to a message that it took
 
 
-def mail(address: str, *, subject: str, text: str) -> Answered:
-    """Send it, once. Never raises: whatever goes wrong is in the answer, whose status is the mail server's."""
+def mail(address: str, *, message_id: str, subject: str, text: str) -> Answered:
+    """Send it, once. Never raises: whatever goes wrong is in the answer, whose status is the mail server's.
+
+    `message_id` is the same at each try, so that a mailbox that got it twice shows it once.
+    """
     started = time.monotonic()
     status, error = None, ""
     try:
         if settings.EMAIL_BACKEND == NOWHERE:
             error = "EMAIL_URL is not set."
-        elif EmailMessage(subject=subject, body=text, to=[address]).send():
+        elif _message(address, message_id=message_id, subject=subject, text=text).send():
             status = TAKEN
     except SMTPResponseException as refusal:
         status, error = refusal.smtp_code, f"{type(refusal).__name__}: {_readable(refusal.smtp_error)}"
@@ -32,6 +35,11 @@ def mail(address: str, *, subject: str, text: str) -> Answered:
         retry_after="",
         milliseconds=round((time.monotonic() - started) * 1000),
     )
+
+
+def _message(address: str, *, message_id: str, subject: str, text: str) -> EmailMessage:
+    headers = {"Message-ID": f"<{message_id}@countersign>"}
+    return EmailMessage(subject=subject, body=text, to=[address], headers=headers)
 
 
 def _readable(answer: bytes | str) -> str:

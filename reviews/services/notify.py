@@ -6,6 +6,7 @@
 from collections.abc import Iterable, Mapping
 from datetime import timedelta
 from typing import Any
+from uuid import UUID
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -87,7 +88,7 @@ def _added_to_what_waits(
         )
         .values_list("recipient", "pk")
     )
-    ids = dict(waiting)
+    ids: dict[int | None, UUID] = dict(waiting)
     served = {recipient.pk if recipient else None for recipient in recipients} & ids.keys()
     if served:
         Delivery.objects.filter(pk__in=[ids[one] for one in served]).update(count=F("count") + 1)

@@ -2,6 +2,8 @@
 
 from datetime import datetime
 
+from django.db.models import F
+
 from reviews.domain.vocabulary import EventKind
 from reviews.models import Ticket
 from reviews.services.record import record
@@ -16,7 +18,7 @@ def remind_due(*, now: datetime, limit: int = 500) -> int:
     The clock stands still while a question waits upstream. What has passed both moments unnoticed is reminded of once.
     """
     return each_free(
-        Ticket.objects.past_reminder(now=now).order_by("next_reminder"),
+        Ticket.objects.past_reminder(now=now).order_by(F("next_reminder")),
         lambda ticket: _remind(ticket, now=now),
         still=lambda ticket: Ticket.objects.past_reminder(now=now).filter(pk=ticket.pk).exists(),
         limit=limit,

@@ -9,6 +9,8 @@ from django.contrib.auth.models import User
 from django.utils import timezone
 from playwright.sync_api import Browser, Page, expect
 
+from feedback.models import Backtest
+from feedback.services import request_backtest, run_backtest
 from policies import services
 from policies.models import PolicyVersion, Threshold, Workflow
 from tests import factories as make
@@ -61,7 +63,7 @@ def live_page(workflow: Workflow) -> str:
     return f"/admin/policies/policyversion/{PolicyVersion.objects.of(workflow).live().get().pk}/change/"
 
 
-def test_a_threshold_is_drafted_tried_and_published_and_judges_the_next_decision(
+def test_a_threshold_is_drafted_tried_back_tested_and_published_and_judges_the_next_decision(
     page: Page, live_server, log_in, workflow, reports
 ):
     past = make.submit_one(now=timezone.now(), confidence=0.62)
@@ -90,6 +92,15 @@ def test_a_threshold_is_drafted_tried_and_published_and_judges_the_next_decision
     page.go_back()
 
     page.get_by_role("link", name="Publish…").click()
+    expect(page.get_by_text("There is none of this version.")).to_be_visible()
+    page.get_by_role("link", name="Try it on past decisions").click()
+    page.get_by_role("button", name="Try it on them").click()
+    expect(page.locator("progress")).to_be_visible()
+    page.get_by_role("link", name="Publish it…").click()
+    expect(page.get_by_text("It is under way")).to_be_visible()
+    run_backtest(Backtest.objects.get().pk, now=timezone.now())
+    expect(page.get_by_text("would run alone: 1 of 1; it was 0.")).to_be_visible()
+    expect(page.get_by_text("1 would run alone that people decided, 0 would wait")).to_be_visible()
     expect(page.get_by_text("it runs alone from a confidence of 0.6; before")).to_be_visible()
     expect(page.get_by_text("New rule: “More than a hundred”")).to_be_visible()
     page.get_by_label("Reason").fill("It earned it.")
@@ -124,7 +135,10 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
     browser: Browser, live_server, log_in, workflow, scheme, width
 ):
     draft = services.create_draft(workflow, author=make.ada(), now=timezone.now())
-    draft.rules.create(position=0, expression="amount > 100.0", sentence="More than a hundred.")
+    fraud = make.make_group("Fraud")
+    draft.rules.create(position=0, expression="amount > 100.0", sentence="More than a hundred.", group=fraud)
+    services.shadow(draft, publisher=make.ada(), reason="To see.", now=timezone.now())
+    run_backtest(request_backtest(draft, user=make.ada(), now=timezone.now()).pk, now=timezone.now())
     make.submit_one(now=timezone.now(), confidence=0.62)
     services.pause(None, actor=make.omar(), reason="Trial.", now=timezone.now())
     context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme)
@@ -145,6 +159,9 @@ def test_axe_finds_nothing_and_nothing_is_wider_than_the_window(
         f"{versions}{draft.pk}/publish/",
         f"/admin/policies/workflow/{workflow.pk}/change/",
         f"/admin/policies/actiontype/{workflow.actions.get().pk}/change/",
+        "/admin/reviews/channel/add/",
+        f"/admin/auth/group/{draft.rules.get().group_id}/change/",
+        f"/insights/backtests/support/{draft.number}/",
     ):
         page.goto(live_server.url + path)
         page.wait_for_timeout(150)

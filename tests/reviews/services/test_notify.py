@@ -211,6 +211,7 @@ def test_without_a_mail_server_the_try_says_so_and_comes_again(workflow, setting
     assert channel.failing_since is not None
     settings.EMAIL_BACKEND = "django.core.mail.backends.locmem.EmailBackend"
     assert len(sent()) == 1
+    assert outbox.outbox[0].extra_headers == {"Message-ID": f"<{delivery.pk}@countersign>"}
     channel.refresh_from_db()
     assert channel.failing_since is None
 
@@ -218,10 +219,12 @@ def test_without_a_mail_server_the_try_says_so_and_comes_again(workflow, setting
 def test_a_mail_server_that_cannot_be_reached_is_in_the_answer(settings):
     settings.EMAIL_BACKEND = "django.core.mail.backends.smtp.EmailBackend"
     settings.EMAIL_HOST, settings.EMAIL_PORT, settings.EMAIL_TIMEOUT = "127.0.0.1", 9, 1
-    answered = mail("desk@example.org", subject="Test", text="Test")
+    answered = mail("desk@example.org", message_id="1", subject="Test", text="Test")
     assert answered.status is None
     assert "ConnectionRefusedError" in answered.error
 
 
 def test_a_break_in_a_header_is_refused(settings):
-    assert "BadHeaderError" in mail("desk@example.org", subject="One\nBcc: all@example.org", text="").error
+    assert (
+        "BadHeaderError" in mail("desk@example.org", message_id="1", subject="One\nBcc: all@example.org", text="").error
+    )
