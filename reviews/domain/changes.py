@@ -9,7 +9,7 @@ from difflib import SequenceMatcher
 from typing import Final
 
 from policies.domain.canonical import pointer_to
-from reviews.domain.fields import LONGEST_FACT, label_of, text_of
+from reviews.domain.fields import label_of, text_of
 
 KEPT: Final = "kept"
 ADDED: Final = "added"
@@ -17,6 +17,7 @@ REMOVED: Final = "removed"
 
 # The comparison is quadratic at worst; a longer text is compared line by line, and past that as a whole.
 MOST_PIECES: Final = 4_000
+FEW_WORDS: Final = 3
 _WORDS = re.compile(r"\s+|\w+|[^\w\s]")
 _LINES = re.compile(r"[^\n]*\n|[^\n]+")
 
@@ -39,13 +40,21 @@ class Change:
 
     @property
     def in_short(self) -> tuple[Run, ...]:
-        """Both values whole where they are short; of longer ones the words that differ, side by side."""
-        was, now = (
-            "".join(run.text for run in self.runs if run.kind in kinds) for kinds in ((KEPT, REMOVED), (KEPT, ADDED))
-        )
-        if max(len(was), len(now)) <= LONGEST_FACT:
+        """Both values whole where they are a few words; of longer ones the words that differ, side by side."""
+        was = "".join(run.text for run in self.runs if run.kind != ADDED)
+        now = "".join(run.text for run in self.runs if run.kind != REMOVED)
+        old, new = was.split(), now.split()
+        if max(len(old), len(new)) <= FEW_WORDS:
             return tuple(run for run in (Run(REMOVED, was), Run(ADDED, now)) if run.text)
-        return tuple(run for run in self.runs if run.kind != KEPT)
+        if max(len(old), len(new)) > MOST_PIECES:
+            return tuple(run for run in self.runs if run.kind != KEPT)
+        return tuple(
+            Run(kind, " ".join(words[start:end]))
+            for opcode, i1, i2, j1, j2 in SequenceMatcher(None, old, new, autojunk=False).get_opcodes()
+            if opcode != "equal"
+            for kind, words, start, end in ((REMOVED, old, i1, i2), (ADDED, new, j1, j2))
+            if start < end
+        )
 
 
 def word_runs(before: str, after: str) -> tuple[Run, ...]:

@@ -37,15 +37,15 @@ def test_a_model_s_record_counts_what_people_changed_of_its_own_proposals_of_the
     tally(500, VerdictKind.REJECT, model_version="0.9")
     tally(500, VerdictKind.REJECT, ticket_kind="audit")
     shown = text_of(record_beside(decision).content.decode())
-    assert shown == "For this action people changed 12 % [9.3–16 %] of 412 in 90 days."
+    assert shown == "On this action people changed 12 % [9.3–16 %] of 412 in 90 days."
 
 
 def test_a_record_of_a_few_verdicts_claims_no_share(decision):
     nobody = text_of(record_beside(decision).content.decode())
-    assert nobody == "For this action nobody has answered it in 90 days."
+    assert nobody == "Nobody has answered it on this action in 90 days."
     tally(9, VerdictKind.REJECT)
     shown = text_of(record_beside(decision).content.decode())
-    assert shown == "For this action people have answered it 9 times in 90 days: too few to say how well it does."
+    assert shown == "People answered it 9 times on this action in 90 days: too few to say how well it does."
 
 
 def test_who_may_see_the_ticket_sees_the_record_and_nobody_else(decision, client):

@@ -40,8 +40,14 @@ def test_a_change_is_called_what_the_payload_s_page_calls_its_field():
 def test_in_short_a_fact_is_told_whole_and_of_a_text_the_words_that_differ():
     (fact,) = changes_between({"a": "12.00"}, {"a": "14.00"})
     assert fact.in_short == (Run(REMOVED, "12.00"), Run(ADDED, "14.00"))
-    (text,) = changes_between({"a": "word " * 50 + "Monday"}, {"a": "word " * 50 + "Tuesday"})
-    assert text.in_short == (Run(REMOVED, "Monday"), Run(ADDED, "Tuesday"))
+    (text,) = changes_between({"a": "The 12.50 EUR of Monday come"}, {"a": "The 14.80 EUR of Tuesday come back"})
+    assert text.in_short == (
+        Run(REMOVED, "12.50"),
+        Run(ADDED, "14.80"),
+        Run(REMOVED, "Monday"),
+        Run(ADDED, "Tuesday"),
+        Run(ADDED, "back"),
+    )
 
 
 def test_a_field_that_came_or_went_is_a_change_even_when_it_is_null():
