@@ -5,7 +5,7 @@ from feedback.services.autonomy import assess_autonomy
 from feedback.services.backtests import request_backtest, run_backtest, unfinished_backtests
 from feedback.services.certify import LookSpent, NoneQualifies, draft_threshold, issue_certificate
 from feedback.services.collect import Collected, collect_labels
-from feedback.services.comment import comment_on
+from feedback.services.comment import comment_on, empty_comments
 from feedback.services.exports import NotReady, export_lines, file_of, request_export, run_export, unfinished_exports
 from feedback.services.known_answers import (
     NoSeed,
@@ -34,6 +34,7 @@ __all__ = [
     "collect_labels",
     "comment_on",
     "draft_threshold",
+    "empty_comments",
     "export_lines",
     "file_of",
     "issue_certificate",

@@ -4,6 +4,7 @@ from datetime import datetime
 
 from django.contrib.auth.models import User
 from django.db import transaction
+from django.db.models import Q
 
 from feedback.domain.vocabulary import CommentKind
 from feedback.models import Comment
@@ -27,3 +28,9 @@ def comment_on(
         body = {"comment": comment.pk, "kind": str(kind), "suggests": bool(suggested_answer)}
         record(EventKind.COMMENT_ADDED, now=now, user=author, decision=decision, body=body)
     return comment
+
+
+def empty_comments() -> int:
+    """Empty what was said of decisions whose content was purged; how many comments. That they were made stays."""
+    said = ~Q(text="") | ~Q(suggested_answer="")
+    return Comment.objects.filter(said, decision__purged_at__isnull=False).update(text="", suggested_answer="")

@@ -31,7 +31,7 @@ KEPT_OVER = timedelta(hours=24)
 
 @dataclass(frozen=True, slots=True)
 class GroupLoad:
-    """What waits in a group; each count stops at COUNTED_UP_TO + 1. The last three are of the last 24 hours."""
+    """What waits in a group; each count stops at COUNTED_UP_TO + 1. The last two are of the last 24 hours."""
 
     id: int
     name: str
@@ -45,7 +45,11 @@ class GroupLoad:
     oldest_at: datetime | None
     settled: int
     in_time: int
-    kept: float | None  # the share that was decided before it fell due
+
+    @property
+    def kept(self) -> float | None:
+        """The share that was decided before it fell due."""
+        return self.in_time / self.settled if self.settled else None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,9 +132,7 @@ def _loads(*, now: datetime) -> tuple[GroupLoad, ...]:
     parameters = {"now": now, "hour": now + timedelta(hours=1), "since": now - KEPT_OVER}
     with connection.cursor() as cursor:
         cursor.execute(_LOADS, parameters)
-        return tuple(
-            GroupLoad(*values, kept=values[-1] / values[-2] if values[-2] else None) for values in cursor.fetchall()
-        )
+        return tuple(GroupLoad(*values) for values in cursor.fetchall())
 
 
 def _overdue(groups: Sequence[int], *, now: datetime) -> list[tuple[UUID, int]]:

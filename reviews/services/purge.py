@@ -63,6 +63,7 @@ def _past_retention(*, now: datetime) -> Iterator[tuple[UUID, int]]:
     """What may be purged, with its workflow's retention in days: the oldest first, a stretch at a time."""
     kept = Workflow.objects.filter(retention_days__isnull=False).order_by("pk")
     for workflow_id, days in kept.values_list("pk", "retention_days"):
+        assert days is not None, "only those with a retention were asked for"
         old = Decision.everything.filter(
             workflow=workflow_id, purged_at__isnull=True, received_at__lt=now - timedelta(days=days)
         ).order_by("pk")
