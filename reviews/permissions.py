@@ -44,9 +44,9 @@ def groups_of(user: Somebody) -> Groups:
     return dict(user.groups.values_list("id", "name"))
 
 
-def is_lead(user: Somebody) -> bool:
-    """Whether they may pause and look at everything."""
-    return LEADS in groups_of(user).values()
+def is_lead(user: Somebody, *, groups: Groups | None = None) -> bool:
+    """Whether they may pause, look at everything, and say whose a ticket is. No query where `groups` are known."""
+    return LEADS in (groups_of(user) if groups is None else groups).values()
 
 
 def is_auditor(user: Somebody) -> bool:

@@ -11,19 +11,21 @@ from django.db.models import Count, F, Min, Sum
 
 from policies.models import Workflow
 from reviews.domain.vocabulary import DeliveryState
-from reviews.models import Checkpoint, Delivery, Heartbeat, Intake
+from reviews.models import Delivery, Heartbeat, Intake, Leaf
+from reviews.queries.backlog import EVIDENCE
 from reviews.queries.candidates import FIRST, LATER
+from reviews.queries.seal import newest_checkpoint, oldest_unsealed_at
 
 COUNTED: Final = 100_000
 """So many tickets are looked at of each kind; past it the figures of the backlog say "at least"."""
 LATE_AFTER: Final = timedelta(seconds=30)
 """A process that hasn't beaten for so long is late, as /readyz has it."""
-EVIDENCE: Final = "evidence:"
 PURGE: Final = "sweep:purge"
+"""The heartbeat of the daily look at retention."""
 
 
 @dataclass(frozen=True, slots=True)
-class Backlog:
+class WorkflowBacklog:
     """What waits for people in a workflow."""
 
     title: str
@@ -76,7 +78,7 @@ class Beat:
 
 @dataclass(frozen=True, slots=True)
 class Status:
-    backlog: tuple[Backlog, ...]
+    backlog: tuple[WorkflowBacklog, ...]
     at_least: bool  # the backlog was not counted to its end
     outbox: Outbox
     sealing: Sealing
@@ -90,7 +92,7 @@ class Status:
 
 
 def status_of(*, evidence_max_age: timedelta, now: datetime) -> Status:
-    """Everything on the status page. Eight queries, whatever there is."""
+    """Everything on the status page. Ten queries, whatever there is."""
     counts = _counts(now=now)
     beats = {beat.name: beat for beat in Heartbeat.objects.order_by("name")}
     sweeper = beats.get("sweeper")
@@ -157,7 +159,7 @@ def _totals(counts: Counts) -> Mapping[str, int]:
     return totals
 
 
-def _backlog(counts: Counts) -> tuple[Backlog, ...]:
+def _backlog(counts: Counts) -> tuple[WorkflowBacklog, ...]:
     found: dict[int, dict[str, tuple[int, int, datetime]]] = {}
     for workflow, what, count, overdue, oldest in counts:
         found.setdefault(workflow, {})[what] = (count, overdue, oldest)
@@ -167,7 +169,7 @@ def _backlog(counts: Counts) -> tuple[Backlog, ...]:
         number = {what: of[what][0] for what in of}
         waits = [of[what] for what in ("first", "later", "held") if what in of]
         rows.append(
-            Backlog(
+            WorkflowBacklog(
                 title=title,
                 paused=paused,
                 open=number.get("first", 0) + number.get("later", 0),
@@ -192,28 +194,14 @@ def _outbox() -> Outbox:
 
 
 def _sealing() -> Sealing:
-    with connection.cursor() as cursor:
-        cursor.execute(_UNSEALED)
-        oldest, leaves = cursor.fetchone()
-    newest = Checkpoint.objects.order_by("-created_at").values_list("size", "created_at").first()
-    size, at = newest or (None, None)
-    return Sealing(oldest_unsealed_at=oldest, leaves=leaves, checkpoint_size=size, checkpoint_at=at)
-
-
-# The sealer takes events in the order of the feed; what stands behind the last leaf's event waits for it.
-_UNSEALED = """
-    WITH last AS (
-        SELECT l.index, e.epoch, e.xid, e.id
-          FROM (SELECT index, event_id FROM reviews_leaf ORDER BY index DESC LIMIT 1) l
-          JOIN reviews_event e ON e.id = l.event_id
+    leaves = Leaf.objects.order_by("-index").values_list("index", flat=True).first()
+    newest = newest_checkpoint()
+    return Sealing(
+        oldest_unsealed_at=oldest_unsealed_at(),
+        leaves=0 if leaves is None else leaves + 1,
+        checkpoint_size=newest.size if newest else None,
+        checkpoint_at=newest.created_at if newest else None,
     )
-    SELECT (SELECT e.at FROM reviews_event e
-             WHERE (e.epoch, e.xid, e.id) > (coalesce((SELECT epoch FROM last), 0::smallint),
-                                             coalesce((SELECT xid FROM last), '0'::xid8),
-                                             coalesce((SELECT id FROM last), 0))
-             ORDER BY e.epoch, e.xid, e.id LIMIT 1),
-           coalesce((SELECT index + 1 FROM last), 0)
-"""
 
 
 def _intakes() -> Intakes:

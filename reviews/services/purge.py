@@ -13,10 +13,10 @@ from django.db import connection, transaction
 from policies.models import Workflow
 from reviews.domain.vocabulary import EventKind
 from reviews.models import Decision, Heartbeat
+from reviews.queries.status import PURGE
 from reviews.services.beat import beat
 from reviews.services.record import record
 
-PURGE: Final = "sweep:purge"
 EVERY: Final = timedelta(days=1)
 A_ROUND: Final = 200
 """Decisions that one round of the sweeper purges, so that nothing else waits for it for long."""

@@ -68,6 +68,7 @@ class Sheet:
     user: User
     now: datetime
     takeable: bool
+    leads: bool = False  # may end a claim, and move it to another group
     query: str = ""  # the desk's filters, carried along
     mode: str = "read"  # read, edit or override
     form: PayloadForm | None = None

@@ -30,7 +30,7 @@ from reviews.forms import (
     override_form,
 )
 from reviews.models import Ticket
-from reviews.permissions import groups_of, may_decide, may_see_personal_fields, may_see_ticket
+from reviews.permissions import groups_of, is_lead, may_decide, may_see_personal_fields, may_see_ticket
 from reviews.queries import QueueFilters, dossier, latest_verdict, precedents, queue_for
 from reviews.queries.personal import without_personal_fields
 from reviews.queries.presence import others_at
@@ -247,6 +247,7 @@ def _sheet(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
         dossier=found,
         user=user,
         now=now,
+        leads=is_lead(user, groups=groups),
         takeable=free and not answered and may_decide(user, found.ticket, groups=groups),
         query=_query(request),
         last=last,

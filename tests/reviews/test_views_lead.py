@@ -96,6 +96,17 @@ def test_a_form_without_group_or_reason_comes_back_and_says_so(as_omar, ticket, 
     assert as_omar.post(f"/lead/tickets/{ticket.pk}/end-claim", {"reason": "whim"}).status_code == 422
 
 
+def test_the_ticket_itself_leads_a_lead_to_what_they_can_do_and_nobody_else(as_omar, client, ticket, now):
+    address = f'href="/lead/tickets/{ticket.pk}/"'
+    page = as_omar.get(f"/tickets/{ticket.pk}/").content.decode()
+    assert address in page
+    assert "Move it" in page
+    claim_ticket(ticket.pk, reviewer=make.ana(), now=now)
+    assert "End the claim" in as_omar.get(f"/tickets/{ticket.pk}/").content.decode()
+    client.force_login(make.ines())
+    assert address not in client.get(f"/tickets/{ticket.pk}/").content.decode()
+
+
 def test_a_group_s_queue_is_shown_on_request(as_omar, ticket):
     path = f"/lead/?group={ticket.group_id}"
     assert "Waits in Support" in as_omar.get(path).content.decode()

@@ -136,5 +136,5 @@ def test_the_page_costs_the_same_whatever_waits(client, now, django_assert_max_n
         make.submit_one(now=now)
     client.force_login(make.omar())
     client.get("/status/")
-    with django_assert_max_num_queries(18):
+    with django_assert_max_num_queries(20):
         client.get("/status/")
