@@ -6,8 +6,10 @@ from datetime import datetime
 from typing import Any
 from uuid import UUID
 
+from django.conf import settings
 from django.db import connection
 
+from reviews.domain.checkpoint import checkpoint_of
 from reviews.domain.entry import EventRow
 from reviews.domain.merkle import TILE_LEVELS, TILE_WIDTH, Frontier, Tiles, consistency_proof, frontier_of
 from reviews.domain.merkle import inclusion_proof as proof_of
@@ -21,6 +23,12 @@ ROW = """e.id, e.xid::text::bigint, e.epoch, e.kind, e.at, e.user_id, e.client_i
 def newest_checkpoint() -> Checkpoint | None:
     """One query."""
     return Checkpoint.objects.order_by("-id").first()
+
+
+def name_of_log() -> str:
+    """As its checkpoints have it: the name of the newest, else LOG_NAME. One query."""
+    newest = newest_checkpoint()
+    return checkpoint_of(newest.note).head.name if newest else str(settings.LOG_NAME)
 
 
 def open_restore() -> Restore | None:

@@ -11,7 +11,7 @@ from reviews.domain.checkpoint import Head
 from reviews.domain.entry import EventRow, entry_of
 from reviews.domain.merkle import Frontier, KeptNode, leaf_hash
 from reviews.models import Checkpoint, Restore
-from reviews.queries.seal import frontier_at, newest_checkpoint
+from reviews.queries.seal import frontier_at, name_of_log, newest_checkpoint
 from reviews.services.outside import signed
 from reviews.services.signing import SigningKey, signing_keys
 
@@ -74,7 +74,7 @@ def grow(frontier: Frontier, rows: Sequence[EventRow]) -> None:
 def sign_head(frontier: Frontier, *, also: Sequence[SigningKey] = (), now: datetime) -> Checkpoint:
     """Write a checkpoint of the tree as it is, signed by the present key, and by those `also`. Raises KeyFileError."""
     root, epoch = frontier.root(), present_epoch()
-    head = Head(name=settings.LOG_NAME, epoch=epoch, size=frontier.size, root=root, at=now.replace(microsecond=0))
+    head = Head(name=name_of_log(), epoch=epoch, size=frontier.size, root=root, at=now.replace(microsecond=0))
     note = signed(head, signing_keys(settings.LOG_KEY_FILE)[0], *also).note()
     return Checkpoint.objects.create(epoch=epoch, size=frontier.size, root=root, note=note, created_at=now)
 

@@ -13,7 +13,7 @@ from reviews.domain.checkpoint import verifier_key
 from reviews.domain.entry import entry_of
 from reviews.models import Event
 from reviews.permissions import may_read_log
-from reviews.queries.seal import event_row, newest_checkpoint, oldest_unsealed_at, open_restore, place_of
+from reviews.queries.seal import event_row, name_of_log, newest_checkpoint, oldest_unsealed_at, open_restore, place_of
 from reviews.queries.sealed_log import export_lines
 from reviews.services.note_export import note_export
 from reviews.services.signing import KeyFileError, signing_keys
@@ -29,7 +29,7 @@ def sealed_log(request: PageRequest) -> HttpResponse:
         "checkpoint": newest_checkpoint(),
         "unsealed_at": oldest_unsealed_at(),
         "restore": open_restore(),
-        "keys": [verifier_key(settings.LOG_NAME, key) for key in keys],
+        "keys": [verifier_key(name_of_log(), key) for key in keys],
         "kept_in": settings.LOG_ANCHOR_FILE,
         "now": timezone.now(),
     }
@@ -63,12 +63,12 @@ def sealed_log_export(request: PageRequest) -> HttpResponseBase:
 
 
 def _lines() -> Iterator[bytes]:
-    for line in export_lines(keys=_public_keys(), name=settings.LOG_NAME):
+    for line in export_lines(keys=_public_keys(), name=name_of_log()):
         yield line + b"\n"
 
 
 def _public_keys() -> list[bytes]:
-    """None where the key file can't be read: the page is still of use then."""
+    """Nothing where the key file can't be read: the page is still of use then."""
     try:
         return [key.public for key in signing_keys(settings.LOG_KEY_FILE)]
     except KeyFileError:

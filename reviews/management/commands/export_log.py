@@ -7,6 +7,7 @@ from typing import Any
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 
+from reviews.queries.seal import name_of_log
 from reviews.queries.sealed_log import export_lines
 from reviews.services.signing import KeyFileError, signing_keys
 
@@ -26,7 +27,7 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         file = to.open("wb") if to else sys.stdout.buffer
         try:
-            for line in export_lines(keys=keys, name=settings.LOG_NAME):
+            for line in export_lines(keys=keys, name=name_of_log()):
                 file.write(line + b"\n")
         finally:
             if to:

@@ -7,6 +7,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from reviews.domain.checkpoint import verifier_key
+from reviews.queries.seal import name_of_log
 from reviews.services.seal import rotate_log_key
 from reviews.services.signing import KeyFileError, signing_keys
 from reviews.services.tree import TreeBroken
@@ -25,4 +26,4 @@ class Command(BaseCommand):
             raise CommandError(str(error)) from None
         if linking is not None:
             self.stdout.write(f"The checkpoint of {linking.size:,} leaves is signed by the old key and by the new one.")
-        self.stdout.write(verifier_key(settings.LOG_NAME, key.public))
+        self.stdout.write(verifier_key(name_of_log(), key.public))

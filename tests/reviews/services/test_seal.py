@@ -43,8 +43,11 @@ def happen(number=1):
 
 
 def happen_many(number):
-    rows = (Event(kind=EventKind.EXPORTED, at=NOW, body=f'{{"number":{each}}}') for each in range(number))
-    Event.objects.bulk_create(rows, batch_size=5_000)
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "INSERT INTO reviews_event (kind, at, body) SELECT 'exported', %s, '{}' FROM generate_series(1, %s)",
+            [NOW, number],
+        )
 
 
 def sealed_events():
@@ -262,3 +265,12 @@ def test_the_sealer_tells_which_database_it_sealed():
     happen()
     seal_events(now=NOW)
     assert Heartbeat.objects.get(pk="sealer").detail["size"] == 1
+
+
+def test_the_log_keeps_the_name_of_its_first_checkpoint(settings):
+    happen()
+    seal_events(now=NOW)
+    settings.LOG_NAME = "moved.example"
+    happen()
+    seal_events(now=NOW)
+    assert {checkpoint_of(head.note).head.name for head in Checkpoint.objects.all()} == {"log.example"}
