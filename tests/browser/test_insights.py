@@ -10,13 +10,16 @@ from django.utils import timezone
 from playwright.sync_api import Browser, Page
 
 from feedback.domain.vocabulary import AlarmKind
-from feedback.models import ReasonTally, Tally
+from feedback.models import KnownAnswer, ReasonTally, Seed, Tally
 from feedback.services import raise_alarm, request_backtest, run_backtest
 from policies.models import PolicyVersion
+from reviews.models import Ticket
+from reviews.services.settle import settle_due
 from tests import factories as make
 from tests.browser.test_accessibility import check
 from tests.feedback.labelled import make_labels
 from tests.feedback.streams import stream
+from tests.reviewing import decide
 
 pytestmark = pytest.mark.django_db(transaction=True)
 
@@ -70,14 +73,32 @@ def history():
                     seconds=count * 14,
                 )
                 ReasonTally.objects.create(**fields, reason="low_confidence")
-    raise_alarm(
+    set_aside(now)
+    leading = {"label": "Wrong amount", "reason": "wrong_amount", "count": 41}
+    tickets = [str(ticket) for ticket in Ticket.objects.values_list("pk", flat=True)[:3]]
+    return raise_alarm(
         AlarmKind.OVERRIDE_RATE,
         workflow=workflow,
         action="refund_fee",
         message="People changed 31 % [27–35 %] of 412 refund_fee in 28 days; 20 % is the limit.",
-        evidence={"leading": []},
+        evidence={"leading": [{**leading, "tickets": tickets}]},
         now=now,
     )
+
+
+def set_aside(now):
+    """Two cases whose truth is known, both answered by Ana."""
+    client, _ = make.make_client("Known answers", internal=True)
+    for right in (True, False):
+        truth = {"right_action": "refund_fee" if right else "", "ai_is_right": right, "evidence": "Three agreed."}
+        case = make.submit_one(confidence=0.62, now=now)
+        seed = Seed.objects.create(
+            workflow=case.workflow, decision=case, planted_by=make.omar(), planted_at=now, **truth
+        )
+        known = make.submit_one(client=client, confidence=0.62, now=now)
+        KnownAnswer.objects.create(decision=known, seed=seed, **truth)
+        decide(Ticket.objects.get(decision=known), make.ana(), "approve" if right else "reject", now=now)
+    settle_due(now=now + timedelta(minutes=1))
 
 
 def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, scheme, width):
@@ -87,7 +108,8 @@ def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, scheme, wi
     version = PolicyVersion.objects.get()
     run_backtest(request_backtest(version, user=make.omar(), decisions=500, now=timezone.now()).pk, now=timezone.now())
     back_test = f"/insights/backtests/support/{version.number}/"
-    for path in ("/insights/", "/insights/evidence/", "/insights/exports/", "/insights/me/", back_test):
+    paths = ["/insights/", "/insights/evidence/", "/insights/known-answers/", "/insights/exports/", "/insights/me/"]
+    for path in (*paths, back_test, f"/insights/alarms/{history.pk}/"):
         page.goto(path)
         check(page, path, found)
         if path == "/insights/exports/":
