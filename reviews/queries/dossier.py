@@ -18,6 +18,7 @@ from reviews.domain.vocabulary import FINAL, UNDECIDED, OutcomeKind, OutcomeMeth
 from reviews.models import Decision, Outcome, Question, Ticket, Verdict
 from reviews.models.ticket import TicketQuerySet
 from reviews.models.verdict import VerdictQuerySet
+from reviews.queries.prepared import ByKey
 from reviews.queries.queue import name_of
 
 # What a person may still say of an action that no policy knows: it can't be approved before it is registered.
@@ -78,17 +79,21 @@ _BESIDE = {
     "has_questions": Exists(Question.objects.filter(ticket=OuterRef("pk"))),
     "live_version": live_versions(OuterRef("workflow")),
 }
+_READ = ByKey(lambda: tickets_with_decisions().select_related("claimed_by").annotate(**_BESIDE))
 
 
 def dossier(ticket_id: UUID, *, user: User, now: datetime) -> Dossier:
-    """What there is to know of a ticket, once a process knows the policy: one query for a gate that nobody has answered
-    or asked about, and at most four.
+    """What there is to know of a ticket, once a process knows the policy: one prepared query for a gate that nobody has
+    answered or asked about, and at most four queries.
 
     Asks nothing of who may see it: that is `permissions.may_see_ticket(user, dossier.ticket)`, before anything is
     shown. Raises Ticket.DoesNotExist.
     """
-    ticket = tickets_with_decisions().select_related("claimed_by").annotate(**_BESIDE).get(pk=ticket_id)
+    ticket = _READ.get(ticket_id)
+    if ticket is None:
+        raise Ticket.DoesNotExist
     decision, beside = ticket.decision, vars(ticket)
+    decision.workflow = ticket.workflow  # the same row
     verdicts = list(standing_verdicts(ticket).select_related("reviewer"))
     asked = ticket.questions.order_by("id").select_related("asked_by")
     questions = tuple(asked) if beside["has_questions"] else ()
@@ -145,6 +150,7 @@ def _outcome_shown(ticket: Ticket, verdicts: Sequence[Verdict]) -> Outcome | Non
         return Outcome.objects.filter(pk=decision.pk).first()
     if ticket.state != TicketState.SETTLED or not verdicts:
         return None
+    assert ticket.settled_at is not None, "the ticket is settled"
     (choice,) = choices_of(verdicts[-1:])
     kind = outcome_kind(choice, action=decision.action, payload_sha256=decision.payload_sha256)
     runs = None if kind == OutcomeKind.REJECTED else verdicts[-1]

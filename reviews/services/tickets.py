@@ -13,10 +13,11 @@ from django.db.models import BooleanField, DateTimeField, ExpressionWrapper, Fun
 from reviews.domain.lifecycle import Standing, advance
 from reviews.domain.vocabulary import LeadReason, TicketEvent, TicketState
 from reviews.models import Ticket
-from reviews.models.ticket import TAKEABLE, TicketQuerySet
+from reviews.models.ticket import TAKEABLE
 from reviews.permissions import may_see_ticket
 from reviews.queries import last_verdict, name_of, tickets_with_decisions
 from reviews.queries.leading import end_of_claim
+from reviews.queries.prepared import ByKey
 
 
 class ClaimError(Exception):
@@ -91,7 +92,7 @@ def lock_ticket(ticket_id: UUID, *, nowait: bool = False) -> Ticket:
 
     Raises NotVisible when there is none, and with `nowait` OperationalError when somebody is at it this moment.
     """
-    ticket = _tickets_with_lease().select_for_update(of=("self",), nowait=nowait).filter(pk=ticket_id).first()
+    ticket = (_LOCKED_AT_ONCE if nowait else _LOCKED).get(ticket_id)
     if ticket is None:
         raise NotVisible
     return ticket
@@ -99,11 +100,16 @@ def lock_ticket(ticket_id: UUID, *, nowait: bool = False) -> Ticket:
 
 def lock_free_ticket(ticket_id: UUID) -> Ticket | None:
     """The same, or None when somebody is at it this moment, or it isn't there."""
-    return _tickets_with_lease().select_for_update(of=("self",), skip_locked=True).filter(pk=ticket_id).first()
+    return _LOCKED_IF_FREE.get(ticket_id)
 
 
-def _tickets_with_lease() -> TicketQuerySet:
-    return tickets_with_decisions().annotate(lease_over=LEASE_OVER)
+def _locking(**how: bool) -> ByKey[Ticket]:
+    return ByKey(
+        lambda: tickets_with_decisions().annotate(lease_over=LEASE_OVER).select_for_update(of=("self",), **how)
+    )
+
+
+_LOCKED, _LOCKED_AT_ONCE, _LOCKED_IF_FREE = _locking(), _locking(nowait=True), _locking(skip_locked=True)
 
 
 def lock_visible_ticket(ticket_id: UUID, *, viewer: User, nowait: bool = False) -> Ticket:
