@@ -1,5 +1,6 @@
 """axe on every page and state of the console, light and dark, wide and narrow; and the layout where space is short."""
 
+from datetime import timedelta
 from pathlib import Path
 
 import pytest
@@ -9,8 +10,10 @@ from playwright.sync_api import Browser, Page
 
 from policies.domain.vocabulary import Reversibility, WorkflowKind
 from policies.services.stop import pause
+from reviews.models import Client
 from reviews.services.claim import claim_ticket
 from tests import factories as make
+from tests.reviewing import decide
 
 pytestmark = pytest.mark.django_db(transaction=True)
 AXE = (Path(__file__).parent / "vendor" / "axe-core" / "axe.min.js").read_text()
@@ -68,13 +71,19 @@ def too_wide(page: Page) -> list[str]:
 
 
 def ticket_of_kind(kind):
-    payload, layout = PAYLOADS[kind]
+    _, layout = PAYLOADS[kind]
     workflow = make.make_workflow(kind, kind=kind)
     make.make_action(workflow, "act", title="Do the thing", layout=layout, sensitive=kind == WorkflowKind.MODERATION)
     make.make_action(workflow, "other", title="Do another", reversibility=Reversibility.IRREVERSIBLE)
     make.make_live_policy(workflow, now=timezone.now())
-    client = make.make_client(f"Agent of {kind}", workflows=[workflow])[0]
-    changes = {"workflow": kind, "payload": payload, "alternatives": [{"action": "other", "confidence": 0.3}]}
+    make.make_client(f"Agent of {kind}", workflows=[workflow])
+    return another_of_kind(kind)
+
+
+def another_of_kind(kind, **payload):
+    client = Client.objects.get(name=f"Agent of {kind}")
+    changes = {"workflow": kind, "alternatives": [{"action": "other", "confidence": 0.3}]}
+    changes["payload"] = {**PAYLOADS[kind][0], **payload}
     return make.gate_of(make.submit_one(client=client, now=timezone.now(), action="act", **changes))
 
 
@@ -149,7 +158,22 @@ def test_axe_finds_nothing_in_the_log_and_on_one_s_own_pages(page: Page, tickets
     of_leads = ("/lead/", f"/lead/?group={held.group_id}", f"/lead/tickets/{held.pk}/", "/status/")
     for path in ("/log/", "/log/?route=auto", f"/log/{decision}/", "/verdicts/", "/preferences/", *of_leads):
         page.goto(path)
+        if path == f"/log/{decision}/":
+            page.locator("#comments form").wait_for()
         check(page, path, found)
+    assert found == {}
+
+
+def test_axe_finds_nothing_in_what_is_marked_against_the_ticket_before(page: Page, tickets):
+    before = timezone.now() - timedelta(seconds=30)
+    decide(tickets[WorkflowKind.TRANSACTION], make.ana(), now=before, acts=2)
+    ticket = another_of_kind(WorkflowKind.TRANSACTION, amount="1300.75", lines=[{"item": "Filter", "price": "6.50"}])
+    claim_ticket(ticket.pk, reviewer=make.ana(), now=timezone.now())
+    found: dict[str, list[str]] = {}
+    page.goto(f"/tickets/{ticket.pk}/")
+    page.get_by_text("Like the one before, but for:").wait_for()
+    page.get_by_text("on this action in 90 days").wait_for()
+    check(page, "like the one before", found)
     assert found == {}
 
 
