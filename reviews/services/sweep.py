@@ -6,6 +6,7 @@ Two sweepers may run: a round is one sweeper's, and every step locks what it tou
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import datetime, timedelta
+from uuid import UUID
 
 import structlog
 from django.db import connection, transaction
@@ -30,6 +31,9 @@ logger = structlog.get_logger(__name__)
 SWEEPER = "sweeper"
 SWEEP_LOCK = 7004
 CHANGES_A_ROUND = 100
+FIRST_PAUSE, LONGEST_PAUSE = timedelta(seconds=2), timedelta(seconds=30)
+# When this process rings next for an intake that nobody finished, and how long it waits after that.
+_ring_next: dict[UUID, tuple[datetime, timedelta]] = {}
 # What is rung by the clock, and after how many seconds again. The tasks look for themselves whether there is work.
 RUNG = {
     "reviews.tasks.beat": 10,
@@ -119,10 +123,18 @@ def tell_policy_changes(*, now: datetime) -> int:
 
 
 def _ring_for_intakes(*, now: datetime) -> int:
+    """At longer and longer intervals: while no worker answers, a bell a second for each would fill the broker."""
     waiting = unfinished_intakes(now=now)
+    for gone in _ring_next.keys() - set(waiting):
+        del _ring_next[gone]
+    rung = 0
     for intake_id in waiting:
-        ring("reviews.tasks.ingest_intake", str(intake_id))
-    return len(waiting)
+        at, pause = _ring_next.get(intake_id, (now, FIRST_PAUSE))
+        if not now < at <= now + LONGEST_PAUSE:  # A clock that was put back keeps nothing waiting.
+            ring("reviews.tasks.ingest_intake", str(intake_id))
+            _ring_next[intake_id] = now + pause, min(2 * pause, LONGEST_PAUSE)
+            rung += 1
+    return rung
 
 
 def _ring_for_deliveries(*, now: datetime) -> int:

@@ -13,6 +13,7 @@ from policies.models import PolicyChange
 from reviews.domain.vocabulary import TicketState
 from reviews.models import Delivery, Endpoint, Event, Heartbeat, Skip, Ticket
 from reviews.services.claim import claim_next, skip_ticket
+from reviews.services.ingest import receive_one
 from reviews.services.sweep import RUNG, only_sweeper, sweep_once
 from tests.factories import NOW, ada, ana, gate_of, later, make_client, make_live_policy, make_workflow, submit_one
 from tests.reviewing import decide
@@ -74,6 +75,16 @@ def test_a_step_that_fails_keeps_none_of_the_others_from_their_work(sweep_at):
         done = sweep_at(later(minutes=1))
     assert (done["failed"], done["settled"]) == (1, 1)
     assert Heartbeat.objects.get(pk="sweeper").detail["rung"]
+
+
+def test_for_an_intake_that_nobody_takes_in_it_rings_less_and_less_often(sweep_at, bells):
+    intake = receive_one(client=make_client()[0], raw=b"{}", key=None, now=NOW)
+    rung = []
+    for second in (0, 1, 2, 3, 5, 6, 7, 13, 14, 15, 29, 30, 31, 59, 60, 61):
+        sweep_at(later(minutes=1, seconds=second))
+        if ("reviews.tasks.ingest_intake", str(intake.pk)) in bells:
+            rung.append(second)
+    assert rung == [0, 2, 6, 14, 30, 60]
 
 
 def test_a_ticket_that_can_not_be_settled_stops_no_other(sweep_at):
