@@ -112,6 +112,7 @@ class LogIn(LoginView):
     """By password; whoever has set up a second factor is asked for it next."""
 
     redirect_authenticated_user = True
+    http_method_names = ["get", "head", "post"]
 
     def get_context_data(self, **more: Any) -> dict[str, Any]:
         return super().get_context_data(oidc=bool(settings.OIDC_CLIENT_ID), **more)

@@ -8,6 +8,7 @@ from django.conf import settings
 from django.db import Error, connection
 from django.db.migrations.executor import MigrationExecutor
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from config.metrics import exposition
@@ -18,11 +19,13 @@ LATE_AFTER_SECONDS = 30
 _migrated = False
 
 
+@require_safe
 def healthz(request: HttpRequest) -> HttpResponse:
     """The process answers. Says nothing of the database, so that its loss restarts no web process."""
     return HttpResponse("ok\n", content_type="text/plain")
 
 
+@require_safe
 def readyz(request: HttpRequest) -> JsonResponse:
     """200 when requests can be served; a late worker or sweeper is shown but takes no web process out of service."""
     found: dict[str, Any] = {"status": "ready", "database": "ok", "migrations": "ok", "processes": {}}
@@ -53,6 +56,7 @@ def _is_migrated() -> bool:
     return _migrated
 
 
+@require_safe
 def metrics(request: HttpRequest) -> HttpResponse:
     """Prometheus text: to the bearer of METRICS_TOKEN, or, where none is set, to this machine only."""
     if settings.METRICS_TOKEN:
