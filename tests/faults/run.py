@@ -64,11 +64,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
         set_up()
         made.start_console()
         shown = []
-        for name in options.only or FAULTS:
-            if FAULTS[name].__module__ == suite.__name__:
+        # The ordinary tests know no share: of a part they are left out, unless they are named.
+        for name in options.only or [name for name in FAULTS if options.share == 1 or not _of_the_suite(name)]:
+            if _of_the_suite(name):
                 made.stop_console()  # It would only take time from the tests.
             shown.append(one(name, made, counts))
     return report(shown, counts=counts, started=started)
+
+
+def _of_the_suite(name: str) -> bool:
+    return FAULTS[name].__module__ == suite.__name__
 
 
 def one(name: str, made: Stage, counts: Counts) -> Shown:
