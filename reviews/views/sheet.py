@@ -24,6 +24,7 @@ from reviews.views.payload import Payload, amount_of, arranged, as_number
 
 RATINGS = ((1, "No"), (3, "Partly"), (5, "Yes"))
 DIGITS = 9
+VERY_SURE = Decimal("0.9")
 TONE_OF = {Reversibility.IRREVERSIBLE: "stop", Reversibility.EXTERNALLY_REVERSIBLE: "wait"}
 
 
@@ -323,6 +324,14 @@ class Sheet:
             return SecondAct(f"Type the amount, {amount:f}, to confirm", f"{amount:f}", self.second_act_wrong)
         word = (target.title if target else "confirm").split()[0].casefold()
         return SecondAct(f"Type “{word}” to confirm", word, self.second_act_wrong)
+
+    @property
+    def asks_why(self) -> str:
+        """What the note asks of whoever changes something: the answer goes into the training data."""
+        sure = self.decision.confidence is not None and self.decision.confidence >= VERY_SURE
+        if sure:
+            return f"Why, though the AI was sure ({self.decision.confidence:.2f})? It goes into the training data"
+        return "Why? It goes into the training data"
 
     @property
     def reject_reasons(self) -> list[tuple[str, str]]:

@@ -67,6 +67,15 @@ def test_the_default_row_is_withdrawn_by_itself_soon_after_a_worse_release_and_n
     assert "autonomy_withdrawn" in reason_codes()
 
 
+def test_under_a_row_that_names_one_release_the_next_goes_to_people_from_its_first_decision():
+    make_live_policy(thresholds=[{"model_name": "support-router", "model_version": "1.0"}])
+    model = {"name": "support-router", "version": "1.0"}
+    assert submit_one(confidence=0.95, model=model).route == "auto"
+    first = submit_one(confidence=0.99, model={**model, "version": "1.1"})
+    assert first.route == "review"
+    assert "unproven_model" in [reason["code"] for reason in first.reasons]
+
+
 def test_audits_that_refute_the_claimed_error_rate_withdraw_the_row():
     make_live_policy(alpha=Decimal("0.02"), delta=Decimal("0.05"))
     error = CLEAN.copy()
