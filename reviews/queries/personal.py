@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any
 
 from policies.models import ActionType
-from reviews.domain.personal import redact
+from reviews.domain.personal import MASK, redact
 from reviews.models import Decision, Outcome, Verdict
 from reviews.queries.dossier import Dossier
 
@@ -22,8 +22,7 @@ def without_personal_fields(found: Dossier) -> Dossier:
     # A change on the table is one of the standing verdicts, and those of a dispute are too.
     hide_personal_fields(found.decision.workflow_id, found.decision, *found.given)
     source = found.table.changed_by or found.decision
-    payload = source.payload if isinstance(source.payload, Mapping) else {}
-    return replace(found, table=replace(found.table, payload=payload))
+    return replace(found, table=replace(found.table, payload=source.payload or {}))
 
 
 def _personal_fields(workflow_id: int) -> Mapping[str, list[str]]:
@@ -37,4 +36,6 @@ def _masked(payload: Any, *, action: str, fields: Mapping[str, list[str]]) -> An
         return None
     # An action that nobody registered has the shape of any of them.
     pointers = fields[action] if action in fields else [each for of_one in fields.values() for each in of_one]
-    return redact(payload, pointers)
+    masked = redact(payload, pointers)
+    # A pointer to the whole leaves no object, which is what a payload is.
+    return masked if isinstance(masked, dict) else {MASK: masked}

@@ -118,6 +118,16 @@ def test_of_an_action_that_nobody_registered_every_known_personal_field_is_maske
     assert SECRET not in client.get(f"/tickets/{ticket.pk}/").content.decode()
 
 
+def test_where_the_whole_payload_is_personal_nothing_of_it_is_shown(client, ticket):
+    make.make_workflow().actions.update(personal_fields=[""])
+    client.force_login(make.ines())
+    for path in (f"/tickets/{ticket.pk}/", f"/log/{ticket.decision_id}/", f"/api/v1/tickets/{ticket.pk}"):
+        answer = client.get(path)
+        assert answer.status_code == 200
+        assert SECRET not in answer.content.decode()
+        assert "•••" in answer.content.decode()
+
+
 def test_a_mask_takes_the_place_of_a_list_a_member_or_the_whole():
     payload = {"to": [{"name": "K", "n": 1}, {"name": "L"}], "amount": "1"}
     assert redact(payload, ["/to/*/name"])["to"] == [{"name": "•••", "n": 1}, {"name": "•••"}]
