@@ -74,8 +74,8 @@ GUARDS = (
     Guard(
         "that nobody decides what they asked for",
         "reviews/permissions.py",
-        "return ticket.requester_id != user.pk and ticket.group_id in _groups(user)",
-        "return ticket.group_id in _groups(user)",
+        "return ticket.requester_id != user.pk and ticket.group_id in ",
+        "return ticket.group_id in ",
         "tests/reviews/test_permissions.py",
     ),
     Guard(

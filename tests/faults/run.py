@@ -97,8 +97,8 @@ def one(name: str, made: Stage, counts: Counts) -> Shown:
 def parsed(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.faults", description=__doc__)
     size = parser.add_mutually_exclusive_group()
-    size.add_argument("--share", type=float, default=1.0, help="this share of every count (default: 1, ~12 minutes)")
-    size.add_argument("--quick", dest="share", action="store_const", const=QUICK, help="about a minute's worth")
+    size.add_argument("--share", type=float, default=1.0, help="this share of every count (default: 1)")
+    size.add_argument("--quick", dest="share", action="store_const", const=QUICK, help="3 %% of every count")
     parser.add_argument("--seed", type=int, help="of all that is drawn (default: a new one, which is printed)")
     parser.add_argument("--only", nargs="+", choices=FAULTS, metavar="NAME", help=f"of {', '.join(FAULTS)}")
     return parser.parse_args(arguments)
