@@ -217,7 +217,7 @@ def test_what_was_decided_meanwhile_is_409_with_who_and_when(client, policy, now
     client.force_login(make.ana())
     answer = post(client, ticket, "verdict", sent)
     assert answer.status_code == 409
-    assert re.search(r"Ben has decided this\. \(\d\d:\d\d:\d\d UTC\)", answer.content.decode())
+    assert re.search(r"Ben has decided this \(\d\d:\d\d:\d\d UTC\)\.", answer.content.decode())
     assert "Next ticket" in answer.content.decode()
     assert Verdict.objects.get().reviewer == make.ben()
 
