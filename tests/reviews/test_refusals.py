@@ -18,10 +18,12 @@ from reviews.models import (
     Decision,
     Event,
     Execution,
+    KeptNode,
     Leaf,
     Outcome,
     Permit,
     Redemption,
+    Restore,
     ShadowAssessment,
     Ticket,
     Truth,
@@ -403,7 +405,9 @@ WRITTEN_ONCE = {
     ShadowAssessment: "route",
     Event: "body",
     Leaf: "hash",
+    KeptNode: "hash",
     Checkpoint: "note",
+    Restore: "size",
 }
 
 

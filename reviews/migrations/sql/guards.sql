@@ -116,7 +116,7 @@ DO $$
 DECLARE
     name text;
 BEGIN
-    FOREACH name IN ARRAY ARRAY['permit', 'redemption', 'estimate', 'shadowassessment', 'event', 'leaf', 'checkpoint']
+    FOREACH name IN ARRAY ARRAY['permit', 'redemption', 'estimate', 'shadowassessment', 'event', 'leaf', 'keptnode', 'checkpoint']
     LOOP
         EXECUTE format('CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON %I
                         FOR EACH ROW EXECUTE FUNCTION refuse_change()', 'reviews_' || name);
