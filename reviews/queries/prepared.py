@@ -62,7 +62,8 @@ class ByKey(Generic[M]):
         fields = about["select_fields"]
         names = [select[at][0].target.attname for at in fields]
         model: M = about["model"].from_db(connection.alias, names, values[fields[0] : fields[-1] + 1])
-        populators = get_related_populators(about, select, connection.alias)  # type: ignore[call-arg]  stubs of Django 6
+        # The stubs are those of Django 6, which takes one more.
+        populators = get_related_populators(about, select, connection.alias)  # type: ignore[call-arg]
         for populator in populators:
             populator.populate(values, model)
         for name, at in (compiler.annotation_col_map or {}).items():
