@@ -12,6 +12,8 @@ Formats: RFC 6962 (the tree), C2SP signed-note and tlog-checkpoint (checkpoints)
 where the entry is the bytes of the line's "event"; a node SHA-256(0x01 || left || right).
 """
 
+from __future__ import annotations
+
 import argparse
 import base64
 import concurrent.futures
@@ -22,7 +24,11 @@ import re
 import subprocess
 import sys
 import tempfile
+from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
+from typing import Any
+
+Verifies = Callable[[bytes, bytes, bytes], bool]
 
 LEAF = re.compile(rb'\{"index":(\d+),"hash":"([0-9a-f]{64})","event":(\{.*\}|null)\}')
 HEAD = re.compile(r"(\S+)/(\d+)\n(\d+)\n([A-Za-z0-9+/]{43}=)\ntime \S+\n")
@@ -39,10 +45,11 @@ class Fault(Exception):
 class Tree:
     """The right edge of a growing RFC 6962 tree."""
 
-    def __init__(self):
-        self.size, self.peaks = 0, []
+    def __init__(self) -> None:
+        self.size = 0
+        self.peaks: list[bytes] = []
 
-    def append(self, hashed):
+    def append(self, hashed: bytes) -> None:
         index = self.size
         while index & 1:
             hashed = hashlib.sha256(b"\x01" + self.peaks.pop() + hashed).digest()
@@ -50,7 +57,7 @@ class Tree:
         self.peaks.append(hashed)
         self.size += 1
 
-    def root(self):
+    def root(self) -> bytes:
         if not self.peaks:
             return EMPTY
         hashed = self.peaks[-1]
@@ -62,7 +69,7 @@ class Tree:
 class Checkpoint:
     """A signed note, taken apart. Raises Fault where it isn't one."""
 
-    def __init__(self, note):
+    def __init__(self, note: str) -> None:
         text, _, lines = note.partition("\n\n")
         self.text = text + "\n"
         head, signatures = HEAD.fullmatch(self.text), SIGNATURE.findall(lines)
@@ -72,24 +79,24 @@ class Checkpoint:
         blobs = [(name, base64.b64decode(blob)) for name, blob in signatures]
         self.signatures = [(name, blob[:4], blob[4:]) for name, blob in blobs]
 
-    def __str__(self):
+    def __str__(self) -> str:
         return f"the checkpoint of {self.size} leaves in epoch {self.epoch}"
 
 
-def key_of(text):
+def key_of(text: str) -> bytes:
     """The 32 bytes of a verifier key, name+hash+base64. Raises Fault."""
     match = KEY.fullmatch(text.strip())
     decoded = base64.b64decode(match[3]) if match else b""
-    if len(decoded) != 33 or decoded[0] != 1 or key_hash(match[1], decoded[1:]).hex() != match[2]:
+    if not match or decoded[:1] != b"\x01" or key_hash(match[1], decoded[1:]).hex() != match[2]:
         raise Fault("this is no Ed25519 verifier key: " + repr(text[:80]))
     return decoded[1:]
 
 
-def key_hash(name, public):
+def key_hash(name: str, public: bytes) -> bytes:
     return hashlib.sha256(name.encode() + b"\n\x01" + public).digest()[:4]
 
 
-def openssl_verifies(public, signature, message):
+def openssl_verifies(public: bytes, signature: bytes, message: bytes) -> bool:
     """Ask openssl whether `signature` is that of `message` (bytes) under the public key (32 bytes)."""
     pem = b"-----BEGIN PUBLIC KEY-----\n" + base64.b64encode(SPKI + public) + b"\n-----END PUBLIC KEY-----\n"
     with tempfile.TemporaryDirectory() as directory:
@@ -97,7 +104,7 @@ def openssl_verifies(public, signature, message):
         for path, content in ((paths[0], pem), (paths[1], signature), (paths[2], message)):
             path.write_bytes(content)
         command = ["openssl", "pkeyutl", "-verify", "-pubin", "-rawin"]
-        command += ["-inkey", paths[0], "-sigfile", paths[1], "-in", paths[2]]
+        command += ["-inkey", str(paths[0]), "-sigfile", str(paths[1]), "-in", str(paths[2])]
         return (
             subprocess.run(command, check=False, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL).returncode == 0
         )
@@ -106,14 +113,25 @@ def openssl_verifies(public, signature, message):
 class Log:
     """What an export says, as far as it was read. `verify` reads it to its end."""
 
-    def __init__(self, keys=(), outside=(), verifies=openssl_verifies):
+    def __init__(
+        self,
+        keys: Iterable[bytes] = (),
+        outside: Iterable[Checkpoint] = (),
+        verifies: Verifies = openssl_verifies,
+    ) -> None:
         self.keys, self.outside, self.verifies = list(keys), list(outside), verifies
-        self.tree, self.checkpoints = Tree(), []
-        self.published, self.unsealed, self.restores, self.seen = [], [], [], set()
-        self.roots, self.is_whole = {0: EMPTY}, False
-        self.wanted, self.trusted = {checkpoint.size for checkpoint in self.outside}, []
+        self.tree = Tree()
+        self.checkpoints: list[Checkpoint] = []
+        self.published: list[bytes] = []
+        self.trusted: list[bytes] = []
+        self.restores: list[dict[str, Any]] = []
+        self.unsealed: list[int] = []
+        self.seen: set[bytes] = set()
+        self.roots = {0: EMPTY}
+        self.wanted = {checkpoint.size for checkpoint in self.outside}
+        self.is_whole = False
 
-    def read(self, line):
+    def read(self, line: bytes) -> None:
         """Take one line of the export. Raises Fault."""
         leaf = LEAF.fullmatch(line)
         if leaf:
@@ -134,7 +152,7 @@ class Log:
         else:
             raise Fault(f"line after leaf {self.tree.size - 1} is not of an export: {line[:60]!r}")
 
-    def _leaf(self, index, stored, entry):
+    def _leaf(self, index: int, stored: bytes, entry: bytes) -> None:
         if index != self.tree.size:
             raise Fault(f"leaf {index} stands where leaf {self.tree.size} is due: leaves are missing or out of order")
         if entry == b"null":
@@ -156,7 +174,7 @@ class Log:
         if b'"kind":"log.restored"' in entry:
             self.restores.append(json.loads(json.loads(entry)["body"]))
 
-    def _checkpoint(self, checkpoint):
+    def _checkpoint(self, checkpoint: Checkpoint) -> None:
         last = self.checkpoints[-1] if self.checkpoints else None
         if last and (checkpoint.epoch < last.epoch or checkpoint.size < last.size):
             raise Fault(f"{checkpoint} comes after {last}: it does not go on from it")
@@ -171,16 +189,16 @@ class Log:
         self.roots[checkpoint.size] = checkpoint.root
         self.checkpoints.append(checkpoint)
 
-    def finish(self):
+    def finish(self) -> int:
         """What only the whole says. Gives how many checkpoints kept outside a restore lost. Raises Fault."""
         self._check_end()
         self._check_signatures()
         return self._check_outside()
 
-    def _check_signatures(self):
+    def _check_signatures(self) -> None:
         """Every checkpoint, by a key that is trusted: one that was given, or one that such a key signed beside."""
         trusted = self.trusted = list(self.keys or self.published)
-        jobs = []
+        jobs: list[tuple[Checkpoint, bytes, bytes]] = []
         for checkpoint in self.checkpoints:
             signers = self._signers(checkpoint, trusted)
             if not signers:
@@ -198,7 +216,7 @@ class Log:
                     raise Fault(f"{checkpoint} has a signature that is wrong")
 
     @staticmethod
-    def _signers(checkpoint, keys):
+    def _signers(checkpoint: Checkpoint, keys: Iterable[bytes]) -> list[tuple[bytes, bytes]]:
         return [
             (public, signature)
             for name, hashed, signature in checkpoint.signatures
@@ -206,7 +224,7 @@ class Log:
             if key_hash(name, public) == hashed
         ]
 
-    def _check_end(self):
+    def _check_end(self) -> None:
         if not self.is_whole:
             raise Fault(f"the export breaks off after {self.tree.size} leaves")
         if self.tree.size and (not self.checkpoints or self.checkpoints[-1].size != self.tree.size):
@@ -214,9 +232,10 @@ class Log:
         if self.unsealed:
             raise Fault(f"events {self.unsealed} stand in the database and were never sealed: they were put in")
 
-    def _check_outside(self):
+    def _check_outside(self) -> int:
         """Checkpoints kept outside: each is of this log, or of what a restore lost. How many are lost."""
-        lost, jobs = 0, []
+        lost = 0
+        jobs: list[tuple[Checkpoint, bytes, bytes]] = []
         for checkpoint in self.outside:
             # Of the newest restore that began a later epoch, what lies past it is what it lost.
             kept = [each["size"] for each in self.restores if each["epoch"] > checkpoint.epoch]
@@ -240,7 +259,13 @@ class Log:
         return lost
 
 
-def verify(lines, *, keys=(), outside=(), verifies=openssl_verifies):
+def verify(
+    lines: Iterable[bytes],
+    *,
+    keys: Iterable[str] = (),
+    outside: Iterable[str] = (),
+    verifies: Verifies = openssl_verifies,
+) -> tuple[Log, int]:
     """Verify the lines (bytes, without their ends) of an export. Gives the Log and how many checkpoints a restore lost.
 
     `keys` are verifier keys that are trusted, `outside` signed notes. Raises Fault.
@@ -251,7 +276,7 @@ def verify(lines, *, keys=(), outside=(), verifies=openssl_verifies):
     return log, log.finish()
 
 
-def notes_of(path):
+def notes_of(path: str | Path) -> list[str]:
     """The notes of a file of checkpoints: JSON lines with a "note", or one note as it is. A half line is let be."""
     content = Path(path).read_text(encoding="utf-8")
     if not content.lstrip().startswith("{"):
@@ -265,11 +290,11 @@ def notes_of(path):
     return found
 
 
-def say(line):
+def say(line: str) -> None:
     sys.stdout.write(line + "\n")
 
 
-def main(arguments=None):
+def main(arguments: Sequence[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description="Verify an export of Countersign's audit log.")
     parser.add_argument("export", help="the file that `manage.py export_log` wrote")
     parser.add_argument("--key", action="append", default=[], help="a public key that you had from somewhere else")
