@@ -24,6 +24,7 @@ from reviews.services.judge import NOBODY, forget, judge, remembered
 from reviews.services.submit import Conflict, submit_decision
 
 NAME: Final = "Countersign"
+NAMES_TRIED: Final = 50
 FOR_EVER: Final = timedelta(days=36_500)
 # Upstream takes its time to answer a question; so does this.
 SOONEST, LATEST = timedelta(minutes=4), timedelta(minutes=40)
@@ -89,7 +90,7 @@ def submit_known_answer(
     stands = Decision.everything.filter(client=client, idempotency_key=key).first()
     if stands is not None:
         return stands
-    raw = orjson.dumps(disguised(body, lot=f"{key} {now.isoformat()}".encode(), days=(now - since).days))
+    raw = orjson.dumps(_under_a_free_name(body, client=client, lot=f"{key} {now.isoformat()}", days=(now - since).days))
     try:
         submission = parse_submission(raw)
     except InvalidSubmission as error:
@@ -150,6 +151,15 @@ def answer_what_was_asked(*, now: datetime) -> int:
             continue  # Another worker was first.
         done += 1
     return done
+
+
+def _under_a_free_name(body: Mapping[str, Any], *, client: Client, lot: str, days: int) -> dict[str, Any]:
+    """In disguise, under an external id that no other copy has; there are few of them where ids are short."""
+    for number in range(NAMES_TRIED):
+        made = disguised(body, lot=f"{lot} {number}".encode(), days=days)
+        if not Decision.everything.filter(client=client, external_id=made["external_id"]).exists():
+            break
+    return made
 
 
 def _ourselves(workflow: Workflow) -> Client:

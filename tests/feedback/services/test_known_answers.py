@@ -7,6 +7,7 @@ from decimal import Decimal
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import IntegrityError, transaction
 from django.test import Client as Browser
 from django.utils import timezone
 
@@ -132,6 +133,13 @@ def test_cases_are_brought_along_in_a_file_all_or_none(tmp_path, capsys):
     assert {seed.ai_is_right for seed in Seed.objects.all()} == {True, False}
     known = [one for _ in range(2) for one in sow()]
     assert {one.ai_is_right for one in known} == {True, False}
+
+
+def test_the_database_refuses_a_seed_that_is_neither_a_decision_nor_brought_along():
+    seed = seed_of()
+    for changes in ({"decision": None, "content": None}, {"content": {"external_id": "x"}}):
+        with pytest.raises(IntegrityError, match="a_seed_is_a_decision_or_was_brought_along"), transaction.atomic():
+            Seed.objects.filter(pk=seed.pk).update(**changes)
 
 
 # --- Sown ------------------------------------------------------------------------------------------------------------

@@ -4,12 +4,13 @@ from decimal import Decimal
 
 import pytest
 from django.conf import settings
+from django.db import DatabaseError, IntegrityError, transaction
 from django.test import Client as Browser
 
 from policies.domain.evaluate import audit_draw
 from policies.models import Workflow
 from reviews.domain.vocabulary import TicketKind, TicketState
-from reviews.models import Event, Ticket
+from reviews.models import Estimate, Event, Ticket
 from reviews.queries import dossier
 from reviews.services.claim import NotAllowed, claim_next, claim_ticket
 from reviews.services.second_opinion import LOT, ask_again
@@ -118,3 +119,29 @@ def test_a_second_opinion_changes_no_outcome():
     ticket.refresh_from_db()
     assert ticket.state == TicketState.SETTLED
     assert dossier(ticket.pk, user=ben(), now=later(minutes=4)).outcome.kind == "approved"
+
+
+def test_the_database_refuses_a_second_second_opinion():
+    gate = settled()
+    ben()
+    ask_again([gate.pk], now=later(minutes=2))
+    with pytest.raises(IntegrityError, match="one_second_opinion"), transaction.atomic():
+        Ticket.objects.create(
+            decision=gate.decision,
+            kind=TicketKind.SECOND_OPINION,
+            workflow=gate.workflow,
+            group=gate.group,
+            created_at=NOW,
+            due_at=NOW,
+        )
+
+
+def test_the_database_keeps_one_estimate_of_a_person_as_it_was_given():
+    gate = gate_of(submit_one(confidence=0.62))
+    given = Estimate.objects.create(ticket=gate, reviewer=ben(), action="refund_fee", given_at=NOW)
+    with pytest.raises(IntegrityError, match="one_estimate_by_a_person_on_a_ticket"), transaction.atomic():
+        Estimate.objects.create(ticket=gate, reviewer=ben(), action="trace_top_up", given_at=NOW)
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Estimate.objects.filter(pk=given.pk).update(action="trace_top_up")
+    with pytest.raises(DatabaseError), transaction.atomic():
+        Estimate.objects.all().delete()
