@@ -234,7 +234,7 @@ def _asks_estimate(composed: Composed, workflow: Workflow) -> bool:
     """Whether the audit asks for an own estimate first: the last four bytes of its id, which are random, draw it."""
     if composed.ticket is None or composed.ticket_kind != TicketKind.AUDIT:
         return False
-    return composed.ticket.int & 0xFFFFFFFF < workflow.estimate_first_share * 2**32
+    return bool(composed.ticket.int & 0xFFFFFFFF < workflow.estimate_first_share * 2**32)
 
 
 def _outcome(composed: Composed, *, now: datetime) -> tuple[Any, ...]:
