@@ -435,7 +435,7 @@ def test_like_cases_are_a_fragment_of_their_own(as_ana, policy, now):
 def test_an_audit_may_ask_for_an_own_estimate_before_the_ai_s_answer_is_shown(as_ana, policy, now):
     ticket = make.gate_of(make.submit_one(now=now, reasoning="Because of the fee."))
     Ticket.objects.filter(pk=ticket.pk).update(estimate_first=True)
-    hidden = ("Because of the fee.", "0.62", "What the AI says", 'value="approve"', "Is the fee really")
+    hidden = ("Because of the fee.", ">0.62", " 0.62", "What the AI says", 'value="approve"', "Is the fee really")
     desk = as_ana.get("/").content.decode()
     assert "Your own answer first" in desk
     before = as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
