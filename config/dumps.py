@@ -3,6 +3,7 @@
 import os
 import signal
 import subprocess
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -13,6 +14,10 @@ from django.db import OperationalError, connections
 from psycopg.conninfo import make_conninfo
 
 from config import embedded, env
+
+
+PATIENCE_SECONDS = 3
+"""So long a session that was closed may take to be gone."""
 
 
 class DumpFailed(RuntimeError):
@@ -60,17 +65,24 @@ def write_dump(path: Path) -> None:
 
 def read_dump(path: Path) -> None:
     """Put what a file holds in the place of the database's content, all of it or nothing. Raises InUse, DumpFailed."""
+    until = time.monotonic() + PATIENCE_SECONDS
+    while sessions := _other_sessions():
+        if time.monotonic() > until:
+            raise InUse(sessions)
+        time.sleep(0.1)
+    connections.close_all()
+    whole = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]
+    _run("pg_restore", [*whole, str(path)])
+
+
+def _other_sessions() -> int:
     with connections["owner"].cursor() as cursor:
         cursor.execute(
             "SELECT count(*) FROM pg_stat_activity"
             " WHERE datname = current_database() AND pid <> pg_backend_pid() AND usename IS NOT NULL"
         )
         (sessions,) = cursor.fetchone()
-    if sessions:
-        raise InUse(sessions)
-    connections.close_all()
-    whole = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]
-    _run("pg_restore", [*whole, str(path)])
+    return int(sessions)
 
 
 def _run(program: str, arguments: Sequence[str]) -> None:

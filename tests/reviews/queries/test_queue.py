@@ -142,12 +142,12 @@ def test_counting_stops_where_a_figure_tells_nobody_more():
     (gate,) = gates(1)
     decision, ticket = gate.decision_id, gate.pk
     with connection.cursor() as cursor:
-        # Second opinions: a decision may have any number of them.
+        # Known answers: no constraint counts them.
         cursor.execute(
             "INSERT INTO reviews_ticket (id, decision_id, kind, state, resting_state, workflow_id, group_id, priority,"
             " created_at, due_at, claim_epoch, stage, verdicts_needed, deliberate_acts, estimate_first,"
             " reminders_sent, version)"
-            " SELECT gen_random_uuid(), %s, 'second_opinion', 'open', 'open', workflow_id, group_id, 2, created_at,"
+            " SELECT gen_random_uuid(), %s, 'known_answer', 'open', 'open', workflow_id, group_id, 2, created_at,"
             " due_at, 0, 1, 1, 1, false, 0, 1 FROM reviews_ticket, generate_series(1, %s) WHERE id = %s",
             [decision, COUNTED_UP_TO + 5, ticket],
         )
