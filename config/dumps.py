@@ -15,7 +15,6 @@ from psycopg.conninfo import make_conninfo
 
 from config import embedded, env
 
-
 PATIENCE_SECONDS = 3
 """So long a session that was closed may take to be gone."""
 
