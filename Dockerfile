@@ -12,7 +12,8 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings \
     STATIC_HASHED=1
-RUN useradd --system --uid 10001 --no-create-home countersign
+RUN useradd --system --uid 10001 --no-create-home countersign \
+    && install --directory --owner countersign --mode 0700 /var/lib/countersign
 WORKDIR /app
 COPY --from=build /venv /venv
 COPY . .
