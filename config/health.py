@@ -13,9 +13,8 @@ from prometheus_client import CONTENT_TYPE_LATEST
 
 from config.metrics import exposition
 from reviews.models import Heartbeat
+from reviews.queries.status import LATE_AFTER
 
-# A worker that has not beaten for so long is shown as late: deaf, not quiet.
-LATE_AFTER_SECONDS = 30
 _migrated = False
 
 
@@ -35,10 +34,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
         else:
             now = datetime.now(tz=UTC)
             for name, beat_at in Heartbeat.objects.exclude(name__contains=":").values_list("name", "beat_at"):
-                age = (now - beat_at).total_seconds()
+                age = now - beat_at
                 found["processes"][name] = {
-                    "state": "late" if age > LATE_AFTER_SECONDS else "ok",
-                    "age_seconds": round(age, 1),
+                    "state": "late" if age > LATE_AFTER else "ok",
+                    "age_seconds": round(age.total_seconds(), 1),
                 }
     except Error:
         found.update(status="not ready", database="no answer", migrations="unknown")

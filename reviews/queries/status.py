@@ -19,7 +19,7 @@ from reviews.queries.seal import newest_checkpoint, oldest_unsealed_at
 COUNTED: Final = 100_000
 """So many tickets are looked at of each kind; past it the figures of the backlog say "at least"."""
 LATE_AFTER: Final = timedelta(seconds=30)
-"""A process that hasn't beaten for so long is late, as /readyz has it."""
+"""A process that hasn't beaten for so long is late: deaf, not quiet."""
 PURGE: Final = "sweep:purge"
 """The heartbeat of the daily look at retention."""
 

@@ -204,7 +204,8 @@ def _receivers_of(delivery: Delivery) -> QuerySet[Endpoint] | QuerySet[Channel]:
     """The one endpoint or channel that it goes to."""
     if delivery.endpoint_id is not None:
         return Endpoint.objects.filter(pk=delivery.endpoint_id)
-    return Channel.objects.filter(deliveries=delivery)
+    assert delivery.channel_id is not None, "the database holds that there is one"
+    return Channel.objects.filter(pk=delivery.channel_id)
 
 
 def _note_failure(delivery: Delivery, answered: Answered, *, at: datetime) -> None:

@@ -2,7 +2,9 @@
 
 import base64
 import secrets
+from collections.abc import Mapping
 from datetime import datetime
+from typing import Any
 
 from django.conf import settings
 from django.contrib.auth.models import User
@@ -10,7 +12,7 @@ from django.db import transaction
 
 from policies.domain.canonical import canonical_bytes
 from reviews.domain.vocabulary import EventKind, WebhookType
-from reviews.models import Channel, Delivery, Endpoint, Receiver
+from reviews.models import Channel, Delivery, Endpoint, Event, Receiver
 from reviews.queries import name_of
 from reviews.services.record import message, record
 from reviews.services.ring import ring
@@ -64,16 +66,7 @@ def send_test(endpoint: Endpoint, *, by: User, now: datetime) -> Delivery:
         about = {"endpoint": endpoint.pk}
         event = record(EventKind.ENDPOINT_TESTED, now=now, user=by, client=endpoint.client, body=about)
         told = message(WebhookType.ENDPOINT_TEST, at=now, body={**about, "sequence": event.pk})
-        delivery = Delivery.objects.create(
-            endpoint=endpoint,
-            event=event,
-            type=WebhookType.ENDPOINT_TEST,
-            body=canonical_bytes(told).decode(),
-            next_attempt_at=now,
-            created_at=now,
-        )
-        ring("reviews.tasks.deliver")
-        return delivery
+        return _test_message(event, now=now, body=told, endpoint=endpoint)
 
 
 def send_channel_test(channel: Channel, *, by: User, now: datetime) -> Delivery:
@@ -83,14 +76,19 @@ def send_channel_test(channel: Channel, *, by: User, now: datetime) -> Delivery:
     with transaction.atomic():
         event = record(EventKind.ENDPOINT_TESTED, now=now, user=by, body={"channel": channel.pk})
         told = {"said": f"A test message, asked for by {name_of(by)}.", "link": settings.PUBLIC_URL}
-        delivery = Delivery.objects.create(
-            channel=channel,
-            recipient=None if channel.address else by,
-            event=event,
-            type=WebhookType.ENDPOINT_TEST,
-            body=canonical_bytes(told).decode(),
-            next_attempt_at=now,
-            created_at=now,
-        )
-        ring("reviews.tasks.deliver")
-        return delivery
+        recipient = None if channel.address else by
+        return _test_message(event, now=now, body=told, channel=channel, recipient=recipient)
+
+
+def _test_message(event: Event, *, now: datetime, body: Mapping[str, Any], **to: Any) -> Delivery:
+    """In the outbox, to an endpoint or to a channel and its recipient; the dispatcher is rung."""
+    delivery = Delivery.objects.create(
+        **to,
+        event=event,
+        type=WebhookType.ENDPOINT_TEST,
+        body=canonical_bytes(body).decode(),
+        next_attempt_at=now,
+        created_at=now,
+    )
+    ring("reviews.tasks.deliver")
+    return delivery

@@ -30,7 +30,7 @@ from reviews.services.report import NothingMayRun
 from reviews.services.settle import settle_gate_of
 from reviews.services.signing import SigningKey, signing_keys
 
-_PERMITS_OF_A_DECISION = 7003
+_PERMITS_OF_A_DECISION = 7006
 """First half of the advisory lock under which a decision's permits are issued and redeemed one at a time."""
 
 

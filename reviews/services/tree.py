@@ -15,7 +15,7 @@ from reviews.queries.seal import frontier_at, name_of_log, newest_checkpoint
 from reviews.services.outside import signed
 from reviews.services.signing import SigningKey, signing_keys
 
-SEAL_LOCK: Final = 7005
+SEAL_LOCK: Final = 7007
 
 
 class TreeBroken(RuntimeError):

@@ -7,24 +7,19 @@ from uuid import UUID
 from django.utils import timezone
 from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
-from rest_framework.views import APIView
 
 from reviews.api import requests
-from reviews.api.access import ByPerson, PersonRequest
+from reviews.api.access import PersonRequest
 from reviews.api.problems import refusals_told
 from reviews.api.strict import read_body
+from reviews.api.views.tickets import DONE, OfReviewers
 from reviews.domain.vocabulary import LeadReason
 from reviews.services.lead import end_claim, move_ticket
 
-DONE: Final = OpenApiResponse(description="Done.")
 OVER: Final = OpenApiResponse(description="Decided, or it stands otherwise than this takes.")
 
 
-class EndClaim(APIView):
-    """For leads; reviews.permissions says who they are."""
-
-    permission_classes = [ByPerson]
-
+class EndClaim(OfReviewers):
     @extend_schema(
         operation_id="end_claim",
         summary="End a colleague's claim",
@@ -39,11 +34,7 @@ class EndClaim(APIView):
         return Response(status=HTTPStatus.NO_CONTENT)
 
 
-class Move(APIView):
-    """For leads; reviews.permissions says who they are."""
-
-    permission_classes = [ByPerson]
-
+class Move(OfReviewers):
     @extend_schema(
         operation_id="move_ticket",
         summary="Put a ticket before another group",
