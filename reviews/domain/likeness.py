@@ -34,15 +34,18 @@ class Case:
 
 def differences(before: Case, after: Case) -> tuple[Change, ...] | None:
     """In what two near-identical cases differ, the subject first; None where they aren't near-identical."""
-    if (before.workflow_id, before.action) != (after.workflow_id, after.action) or not after.payload:
-        return None
-    if _masked(before.payload, subject=_names(before)) != _masked(after.payload, subject=_names(after)):
+    if not after.payload or in_common(before) != in_common(after):
         return None
     changes = changes_between(before.payload, after.payload)
     if before.subject == after.subject:
         return changes
     runs = (Run(REMOVED, before.subject), Run(ADDED, after.subject))
     return (Change("", "Subject", tuple(run for run in runs if run.text)), *changes)
+
+
+def in_common(case: Case) -> object:
+    """What is equal of near-identical cases, and of no others."""
+    return case.workflow_id, case.action, _masked(case.payload, subject=_names(case))
 
 
 def _names(case: Case) -> re.Pattern[str] | None:

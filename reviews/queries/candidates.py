@@ -84,18 +84,27 @@ _OF_DECISIONS = frozenset({"action", "reason", "model", "text"})
 LOOKED_AT_FOR_ONE = 8
 
 
-def candidates_sql(asked: Collection[str], *, depth: int, beyond: bool = False, held: bool = False) -> str:
+def unanswered_sql(asked: Collection[str], *, depth: int) -> str:
+    """A query of (id, priority, created_at, decision_id, workflow_id, estimate_first): the first branch, for itself."""
+    columns = f"{_COLUMNS}, t.workflow_id, t.estimate_first"
+    fit = " AND ".join([_FIT, *(_CONDITIONS[name] for name in asked)])
+    one_group = f"SELECT {columns} FROM {_source(asked)} WHERE t.group_id = g.id AND {fit}"
+    return f"SELECT t.* FROM {_GROUPS} ({one_group} AND {FIRST} {_ORDER} LIMIT {depth:d}) t"
+
+
+def candidates_sql(
+    asked: Collection[str], *, depth: int, beyond: bool = False, held: bool = False, named: bool = False
+) -> str:
     """A query of (id, priority, created_at, ahead), up to `depth` rows a branch and group; `ahead` 0 comes first.
 
     `asked` names the filters that are set. A ticket that is kept for the reviewer may come twice. With `held`, live
-    claims come too. With `beyond`, it begins after a place in the order (after_priority, after_created_at, after_id),
-    and leaves out what is kept for the reviewer, which came first. Parameters are written as %(name)s; `depth` stands
-    in the text, since a plan for any depth would not be one for a small depth.
+    claims come too. With `named`, the unanswered ticket of the parameter `alike` comes too, however far back. With
+    `beyond`, it begins after a place in the order (after_priority, after_created_at, after_id), and leaves out what is
+    kept for the reviewer, which came first. Parameters are written as %(name)s; `depth` stands in the text, since a
+    plan for any depth would not be one for a small depth.
     """
     conditions = [_CONDITIONS[name] for name in asked]
-    source = "reviews_ticket t"
-    if not _OF_DECISIONS.isdisjoint(asked):
-        source += " JOIN reviews_decision d ON d.id = t.decision_id"
+    source = _source(asked)
     if beyond:
         conditions += [f"NOT COALESCE({_KEPT}, false)", _BEYOND]
     fit = " AND ".join([_FIT, *conditions])
@@ -113,7 +122,15 @@ def candidates_sql(asked: Collection[str], *, depth: int, beyond: bool = False, 
         branches.append(f"(SELECT {_PLACE}, 0 FROM ({kept}) t {unanswered})")
     if held:
         branches.append(f"SELECT {_PLACE}, 1 FROM {_GROUPS} ({one_group} AND {_HELD} {_ORDER} LIMIT {depth:d}) t")
+    if named:
+        one = f"t.id = %(alike)s AND {FIRST} AND t.group_id = ANY(%(groups)s::int[]) AND {fit}"
+        branches.append(f"SELECT {_PLACE}, 1 FROM {source} WHERE {one}")
     return " UNION ALL ".join(branches)
+
+
+def _source(asked: Collection[str]) -> str:
+    of_decisions = not _OF_DECISIONS.isdisjoint(asked)
+    return "reviews_ticket t" + (" JOIN reviews_decision d ON d.id = t.decision_id" if of_decisions else "")
 
 
 def filter_parameters(filters: QueueFilters) -> dict[str, Any]:

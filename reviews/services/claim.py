@@ -4,6 +4,7 @@ Leases live on the database's clock, so that web processes whose clocks differ a
 """
 
 import re
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 from functools import lru_cache
 from typing import Any
@@ -21,6 +22,7 @@ from reviews.domain.vocabulary import EventKind, TicketEvent, TicketState
 from reviews.models import Skip, Ticket, Verdict
 from reviews.permissions import may_decide, may_see_ticket, reviewable_groups
 from reviews.queries import QueueFilters, name_of, tickets_with_decisions
+from reviews.queries.alike import JUST_DECIDED, before_and_waiting_sql, first_alike
 from reviews.queries.candidates import TAKEABLE, candidate_parameters, candidates_sql
 from reviews.services.record import record
 from reviews.services.tickets import (
@@ -69,7 +71,7 @@ _NEXT = """
         SELECT t.id, t.state, t.claimed_by_id
           FROM candidate c JOIN reviews_ticket t ON t.id = c.id
          WHERE {takeable} AND t.group_id = ANY (%(groups)s::int[])
-         ORDER BY c.ahead, c.priority, c.created_at, c.id
+         ORDER BY c.ahead, c.priority, c.created_at{head_start}, c.id
          LIMIT 1 FOR UPDATE OF t SKIP LOCKED
     ), taken AS (
         UPDATE reviews_ticket t
@@ -95,6 +97,10 @@ _NEXT = """
     SELECT id FROM taken
 """
 
+# What is like the ticket that its reviewer decided just before comes as if it had waited half its time longer. So it
+# passes none that is more urgent, and nothing waits for ever while more and more of them come.
+_HEAD_START = " - CASE WHEN t.id = %(alike)s THEN (t.due_at - t.created_at) / 2 ELSE interval '0' END"
+
 
 def claim_next(*, reviewer: User, now: datetime, filters: QueueFilters | None = None) -> Ticket | None:
     """Take the next ticket for `reviewer`, as claim_next_id does, and read it."""
@@ -105,36 +111,58 @@ def claim_next(*, reviewer: User, now: datetime, filters: QueueFilters | None = 
 def claim_next_id(*, reviewer: User, now: datetime, filters: QueueFilters | None = None) -> UUID | None:
     """Take the next ticket for `reviewer`: its id, or None when there is none that they may take.
 
-    One statement finds, locks and takes it, and writes the event. What an answer brought back comes first.
+    One statement finds, locks and takes it, and writes the event. What an answer brought back comes first; of what is
+    equally urgent, a ticket like the one that they decided just before.
     """
     filters = filters or QueueFilters()
-    groups = reviewable_groups(reviewer)
+    groups = tuple(sorted(reviewable_groups(reviewer)))
     if not groups:
         return None
     values = candidate_parameters(user_id=reviewer.pk, groups=groups, now=now, filters=filters)
-    values["lease"] = settings.CLAIM_LEASE_SECONDS
+    values |= {"lease": settings.CLAIM_LEASE_SECONDS, "just": now - JUST_DECIDED}
+    values["alike"] = first_alike(_rows(_alike_statement(filters.asked, groups), values))
     for depth in DEPTHS:
-        statement, names = _next_statement(filters.asked, tuple(sorted(groups)), depth)
-        connection.ensure_connection()
-        # Planning it takes longer than running it. A raw cursor prepares it once for each connection, with every value
-        # as text, so that its parameters are of the same types each time.
-        with connection.wrap_database_errors, RawCursor(connection.connection) as cursor:
-            cursor.execute(statement, [str(values[name]) for name in names], prepare=True)
-            taken = cursor.fetchone()
-        if taken is not None:
-            ticket_id: UUID = taken[0]
-            return ticket_id
+        statement = _next_statement(filters.asked, groups, depth, alike=values["alike"] is not None)
+        for (ticket_id,) in _rows(statement, values):
+            taken: UUID = ticket_id
+            return taken
     return None
 
 
+_Statement = tuple[str, list[str]]
+
+
+def _rows(statement: _Statement, values: Mapping[str, Any]) -> list[tuple[Any, ...]]:
+    """What a statement finds.
+
+    Planning it takes longer than running it. A raw cursor prepares it once for each connection, with every value as
+    text, so that its parameters are of the same types each time.
+    """
+    text, names = statement
+    connection.ensure_connection()
+    with connection.wrap_database_errors, RawCursor(connection.connection) as cursor:
+        cursor.execute(text, [str(values[name]) for name in names], prepare=True)
+        return cursor.fetchall()
+
+
 @lru_cache(maxsize=256)
-def _next_statement(asked: tuple[str, ...], groups: tuple[int, ...], depth: int) -> tuple[str, list[str]]:
+def _next_statement(asked: tuple[str, ...], groups: tuple[int, ...], depth: int, *, alike: bool) -> _Statement:
+    candidates = candidates_sql(asked, depth=depth, named=alike)
+    head_start = _HEAD_START if alike else ""
+    return _numbered(_NEXT.format(candidates=candidates, takeable=TAKEABLE, head_start=head_start), groups=groups)
+
+
+@lru_cache(maxsize=256)
+def _alike_statement(asked: tuple[str, ...], groups: tuple[int, ...]) -> _Statement:
+    return _numbered(before_and_waiting_sql(asked), groups=groups)
+
+
+def _numbered(text: str, *, groups: tuple[int, ...]) -> _Statement:
     """The statement with $1, $2 …, and the names of its parameters in their order.
 
     The groups, which are the same for all who review the same, stand in the text: with a parameter in their place the
     planner would reckon with ten, think a plan for all values dear, and make a new one for each call.
     """
-    text = _NEXT.format(candidates=candidates_sql(asked, depth=depth), takeable=TAKEABLE)
     text = text.replace("%(groups)s", "'{" + ",".join(f"{group:d}" for group in groups) + "}'")
     names = sorted(set(re.findall(r"%\((\w+)\)s", text)))
     for place, name in enumerate(names, 1):

@@ -32,6 +32,7 @@ from reviews.forms import (
 from reviews.models import Ticket
 from reviews.permissions import groups_of, is_lead, may_decide, may_see_personal_fields, may_see_ticket
 from reviews.queries import QueueFilters, dossier, latest_verdict, precedents, queue_for
+from reviews.queries.alike import JUST_DECIDED
 from reviews.queries.personal import without_personal_fields
 from reviews.queries.presence import others_at
 from reviews.queries.standing import held_ticket, shows_sensitive, workflows_of
@@ -57,8 +58,6 @@ from reviews.views.sheet import Notice, Sheet
 TAKEABLE = frozenset({TicketState.OPEN, TicketState.DISPUTED})
 CHANGING = frozenset({VerdictKind.EDIT, VerdictKind.OVERRIDE})
 STATUS_OF: dict[type[ClaimError], int] = {NotAllowed: 403, Stale: 412, TooSoon: 422}
-# So long the last verdict stays on top of the page.
-LAST_SHOWN_SECONDS = 600
 
 
 @require_GET
@@ -241,7 +240,7 @@ def _sheet(request: PageRequest, ticket_id: UUID, *, now: datetime) -> Sheet:
     free = found.ticket.state in TAKEABLE or lapsed
     answered = any(verdict.reviewer_id == user.pk for verdict in found.given)
     last = latest_verdict(user, now=now)
-    if last and (now - last.decided_at).total_seconds() >= LAST_SHOWN_SECONDS:
+    if last and now - last.decided_at >= JUST_DECIDED:
         last = None
     return Sheet(
         dossier=found,

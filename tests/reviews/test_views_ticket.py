@@ -576,6 +576,7 @@ def next_after_approving(client, first, second, *, now):
 
 def test_a_ticket_like_the_one_before_says_in_what_it_differs_and_marks_it(as_ana, policy, now):
     first = make.gate_of(make.submit_one(now=now))
+    make.submit_one(now=now, payload={"message": "Where is my card?", "amount": "12.00", "currency": "EUR"})
     payload = {"message": "Do you charge for topping up?", "amount": "14.00", "currency": "EUR"}
     subject = {"type": "customer", "id": "c-78", "label": "Customer 78"}
     second = make.gate_of(make.submit_one(now=now, payload=payload, subject=subject))

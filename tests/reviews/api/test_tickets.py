@@ -83,6 +83,15 @@ def test_who_reviews_nothing_is_told_so(ticket):
         problem(Caller(user=person).post("tickets/next"), 403)
 
 
+def test_what_is_like_the_ticket_just_decided_comes_next(agents_client, decision, ticket):
+    now = timezone.now()
+    decide(ticket, ana(), now=now)
+    other = {**decision.payload, "message": "Where is my card?"}
+    waiting = [submit_one(client=agents_client, now=now, payload=payload) for payload in (other, decision.payload)]
+    shown = [Caller(user=ana()).post("tickets/next").json()["id"] for _ in waiting]
+    assert shown == [str(gate_of(each).id) for each in reversed(waiting)]
+
+
 def test_no_two_get_the_same_ticket(ticket):
     assert Caller(user=ana()).post("tickets/next").status_code == 200
     assert Caller(user=ben()).post("tickets/next").status_code == 204

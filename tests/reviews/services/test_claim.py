@@ -317,7 +317,7 @@ def test_an_escalated_ticket_is_first_in_the_queue_of_the_escalation_group():
 def test_the_claim_can_walk_the_partial_indexes_of_the_queue():
     """The literals in its text must be those of the indexes; with a parameter in their place, none would be used."""
     (gate,) = open_gates(1)
-    statement, names = _next_statement((), (gate.group_id,), 32)
+    statement, names = _next_statement((), (gate.group_id,), 32, alike=False)
     values = {"user": ana().pk, "now": NOW, "lease": 300}
     with RawCursor(connection.connection) as cursor:
         cursor.execute("SET LOCAL enable_seqscan = off")
