@@ -9,8 +9,10 @@ from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 from rest_framework.views import APIView
 
+from reviews.api.authentication import BearerKey
 from reviews.domain.vocabulary import Scope
 from reviews.models import ClientKey
+from reviews.permissions import may_read_log
 
 
 class KeyRequest(Request):
@@ -24,12 +26,6 @@ class PersonRequest(Request):
 
     user: User
     auth: None
-
-
-class ScopedView(APIView):
-    """A view for API keys. `scopes` says for each method which open it; one of them is enough."""
-
-    scopes: ClassVar[Mapping[str, Collection[Scope]]]
 
 
 class ByKey(BasePermission):
@@ -47,6 +43,14 @@ class ByKey(BasePermission):
         return not set(wanted).isdisjoint(key.client.scopes)
 
 
+class ScopedView(APIView):
+    """A view for API keys, and for nobody else. `scopes` says for each method which open it; one is enough."""
+
+    permission_classes = [ByKey]
+    authentication_classes = [BearerKey]
+    scopes: ClassVar[Mapping[str, Collection[Scope]]]
+
+
 class ByPerson(BasePermission):
     """Somebody who is logged in. A key never acts as a person, whatever its scopes."""
 
@@ -54,3 +58,14 @@ class ByPerson(BasePermission):
 
     def has_permission(self, request: Request, view: APIView) -> bool:
         return request.auth is None and bool(request.user and request.user.is_authenticated)
+
+
+class ReadsTheLog(BasePermission):
+    """A key with the scope log:read, or the session of a lead, an auditor or an admin."""
+
+    message = "The sealed log is for leads, auditors and admins, and for keys with the scope log:read."
+
+    def has_permission(self, request: Request, view: APIView) -> bool:
+        if isinstance(request.auth, ClientKey):
+            return Scope.LOG_READ in request.auth.client.scopes
+        return may_read_log(request.user)

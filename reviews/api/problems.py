@@ -126,9 +126,9 @@ CONFLICTS: Final = tuple(_CONFLICTS)
 CODES: Final = frozenset(
     {code for _, code in _PLAIN.values()}
     | {code for code, _ in _CONFLICTS.values()}
-    | {"invalid", "version_missing", "twin_in_flight", "no_signing_key"}
+    | {"invalid", "version_missing", "twin_in_flight", "no_signing_key", "not_sealed", "tree_broken"}
 )
-"""What the refusals below are called, behind `urn:countersign:problem:`."""
+"""What refusals are called, behind `urn:countersign:problem:`."""
 
 
 @contextmanager

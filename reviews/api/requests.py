@@ -14,6 +14,7 @@ from reviews.services.answers import LONGEST_KEY, LONGEST_NOTE
 
 LONGEST_TEXT: Final = 10_000
 LARGEST_WHOLE: Final = 2**31 - 1  # of a column
+LARGEST_LONG: Final = 2**53 - 1  # more leaves than any program in between keeps exact
 MOST_ON_A_PAGE: Final = 200
 MOST_EVENTS: Final = 1_000
 MOST_LINES: Final = 1_000
@@ -179,3 +180,17 @@ class IntakeLines(Query):
         required=False, min_value=0, max_value=LARGEST_WHOLE, default=0, help_text="The number of the last line seen."
     )
     limit = serializers.IntegerField(required=False, min_value=0, max_value=MOST_LINES, default=MOST_LINES)
+
+
+class Consistency(Query):
+    first = serializers.IntegerField(
+        min_value=0,
+        max_value=LARGEST_LONG,
+        help_text="Leaves of the tree that you know: the size of a checkpoint kept.",
+    )
+    second = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=LARGEST_LONG,
+        help_text="Leaves of the later one; the newest if left out.",
+    )

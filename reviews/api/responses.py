@@ -158,6 +158,36 @@ class ExecutionReported(Shape):
     reported_at = serializers.DateTimeField()
 
 
+class SignedHead(Shape):
+    """A checkpoint of the log's tree."""
+
+    epoch = serializers.IntegerField(help_text="Raised by each restore.")
+    size = serializers.IntegerField(help_text="How many leaves it covers.")
+    root = serializers.CharField(help_text="Of the tree, 32 bytes in hex.")
+    signed_at = serializers.DateTimeField()
+    note = serializers.CharField(help_text="The signed note (C2SP tlog-checkpoint): what counts, and what to keep.")
+
+
+class NewestCheckpoint(SignedHead):
+    keys = serializers.ListField(
+        child=serializers.CharField(), help_text="The console's verifier keys, to be compared with those you trust."
+    )
+
+
+class EventProof(Shape):
+    event = serializers.IntegerField()
+    index = serializers.IntegerField(help_text="Of its leaf, from 0.")
+    entry = serializers.CharField(help_text="The very text that is hashed, as UTF-8: the event's row (RFC 8785).")
+    proof = serializers.ListField(child=serializers.CharField(), help_text="Hashes in hex, from the leaf up.")
+    checkpoint = SignedHead()
+
+
+class Consistency(Shape):
+    first = serializers.IntegerField()
+    second = serializers.IntegerField()
+    proof = serializers.ListField(child=serializers.CharField(), help_text="Hashes in hex.")
+
+
 # ---- What a reviewer reads ------------------------------------------------------------------------------------------
 
 

@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from reviews.api.views import afterwards, decisions, follow, lead, permits, tickets
+from reviews.api.views import afterwards, decisions, follow, lead, log, permits, tickets
 
 urlpatterns = [
     path("decisions", decisions.Decisions.as_view(), name="api-decisions"),
@@ -17,6 +17,9 @@ urlpatterns = [
     path("truth", afterwards.TruthElsewhere.as_view(), name="api-truth-elsewhere"),
     path("events", follow.Events.as_view(), name="api-events"),
     path("intakes/<uuid:intake_id>", follow.OneIntake.as_view(), name="api-intake"),
+    path("log/checkpoint", log.NewestCheckpoint.as_view(), name="api-checkpoint"),
+    path("log/events/<int:event_id>", log.EventProof.as_view(), name="api-event-proof"),
+    path("log/consistency", log.Consistency.as_view(), name="api-consistency"),
     path("tickets/next", tickets.Next.as_view(), name="api-next"),
     path("tickets/<uuid:ticket_id>", tickets.OneTicket.as_view(), name="api-ticket"),
     path("tickets/<uuid:ticket_id>/claim", tickets.Claim.as_view(), name="api-claim"),

@@ -123,6 +123,7 @@ class EventKind(TextChoices):
     POLICY_CHANGED = "policy.changed", "Policy changed"
     ALARM_RAISED = "alarm.raised", "Alarm raised"
     ALARM_ACKNOWLEDGED = "alarm.acknowledged", "Alarm acknowledged"
+    ALARM_ENDED = "alarm.ended", "Alarm ended"
     COMMENT_ADDED = "comment.added", "Comment added"
     EXPORTED = "exported", "Exported"
     ENDPOINT_TESTED = "endpoint.tested", "Test message sent"
@@ -208,6 +209,7 @@ class Scope(TextChoices):
     PERMITS_ISSUE = "permits:issue", "Fetch permits"
     PERMITS_REDEEM = "permits:redeem", "Redeem permits, report executions"
     TRUTH_WRITE = "truth:write", "Report what turned out to be right"
+    LOG_READ = "log:read", "Read the sealed log and its proofs"
 
 
 class RejectReason(TextChoices):

@@ -71,7 +71,7 @@ class Place:
 
 
 def place_of(event_id: int) -> Place | None:
-    """None while it isn't sealed. About seven queries. Raises ValueError where leaves that it needs are missing."""
+    """None while it isn't sealed. About seven queries. Raises ValueError where it or a leaf that it needs is gone."""
     leaf = Leaf.objects.filter(event_id=event_id).first()
     checkpoint = newest_checkpoint()
     if leaf is None or checkpoint is None or leaf.index >= checkpoint.size:
@@ -92,9 +92,13 @@ def consistency(first: int, second: int) -> list[bytes]:
 
 
 def event_row(event_id: int) -> EventRow:
+    """One query. Raises ValueError where there is no such event."""
     with connection.cursor() as cursor:
         cursor.execute(f"SELECT {ROW} FROM reviews_event e WHERE e.id = %s", [event_id])  # noqa: S608
-        return EventRow(*cursor.fetchone())
+        row = cursor.fetchone()
+    if row is None:
+        raise ValueError(f"event {event_id} is gone")
+    return EventRow(*row)
 
 
 def places_of_decision(decision_id: UUID) -> dict[int, int]:

@@ -10,8 +10,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 
 from reviews.api import requests, responses
-from reviews.api.access import ByKey, KeyRequest, ScopedView
-from reviews.api.authentication import BearerKey
+from reviews.api.access import KeyRequest, ScopedView
 from reviews.api.problems import refusals_told
 from reviews.api.strict import read_body
 from reviews.domain.answer import moment
@@ -26,8 +25,6 @@ from reviews.services.settle import cancel_decision
 class OfUpstream(ScopedView):
     """For the client that submitted the decision."""
 
-    permission_classes = [ByKey]
-    authentication_classes = [BearerKey]
     scopes = {"POST": (Scope.DECISIONS_WRITE,)}
 
 

@@ -17,7 +17,7 @@ from rest_framework.authentication import BaseAuthentication
 from rest_framework.response import Response
 
 from reviews.api import requests, responses
-from reviews.api.access import ByKey, KeyRequest, ScopedView
+from reviews.api.access import KeyRequest, ScopedView
 from reviews.api.authentication import RECENT_KEYS, BearerKey
 from reviews.api.headers import check_content, idempotency_key, prefers_async
 from reviews.api.problems import refusals_told
@@ -51,7 +51,6 @@ REPLAYED: Final = OpenApiParameter(
 
 
 class Decisions(ScopedView):
-    permission_classes = [ByKey]
     scopes = {
         "GET": (Scope.DECISIONS_READ,),
         "POST": (Scope.DECISIONS_WRITE,),
@@ -108,8 +107,6 @@ class Decisions(ScopedView):
 
 
 class Batch(ScopedView):
-    permission_classes = [ByKey]
-    authentication_classes = [BearerKey]
     scopes = {"POST": (Scope.DECISIONS_WRITE,)}
     max_body_bytes = settings.BATCH_MAX_BODY_BYTES
 
@@ -161,8 +158,6 @@ def accepted(intake: Intake, about: Mapping[str, Any]) -> Response:
 
 
 class OneDecision(ScopedView):
-    permission_classes = [ByKey]
-    authentication_classes = [BearerKey]
     scopes = {"GET": (Scope.DECISIONS_READ,)}
 
     @extend_schema(

@@ -8,8 +8,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.response import Response
 
 from reviews.api import requests, responses
-from reviews.api.access import ByKey, KeyRequest, ScopedView
-from reviews.api.authentication import BearerKey
+from reviews.api.access import KeyRequest, ScopedView
 from reviews.api.problems import refusals_told
 from reviews.api.strict import read_query
 from reviews.domain.answer import moment
@@ -19,8 +18,6 @@ from reviews.queries import FeedItem, IntakePage, feed_page, intake_page
 
 
 class Events(ScopedView):
-    permission_classes = [ByKey]
-    authentication_classes = [BearerKey]
     scopes = {"GET": (Scope.DECISIONS_READ,)}
 
     @extend_schema(
@@ -50,8 +47,6 @@ def _event_json(event: FeedItem) -> dict[str, Any]:
 
 
 class OneIntake(ScopedView):
-    permission_classes = [ByKey]
-    authentication_classes = [BearerKey]
     scopes = {"GET": (Scope.DECISIONS_READ, Scope.DECISIONS_WRITE)}
 
     @extend_schema(

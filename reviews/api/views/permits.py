@@ -11,8 +11,7 @@ from drf_spectacular.utils import OpenApiResponse, extend_schema
 from rest_framework.response import Response
 
 from reviews.api import requests, responses
-from reviews.api.access import ByKey, KeyRequest, ScopedView
-from reviews.api.authentication import BearerKey
+from reviews.api.access import KeyRequest, ScopedView
 from reviews.api.problems import refusals_told
 from reviews.api.strict import read_body
 from reviews.domain.answer import moment
@@ -21,8 +20,6 @@ from reviews.services.permit import issue_permit, published_keys, redeem_permit
 
 
 class Permit(ScopedView):
-    permission_classes = [ByKey]
-    authentication_classes = [BearerKey]
     scopes = {"POST": (Scope.PERMITS_ISSUE,)}
 
     @extend_schema(
@@ -54,8 +51,6 @@ class Permit(ScopedView):
 
 
 class Redeem(ScopedView):
-    permission_classes = [ByKey]
-    authentication_classes = [BearerKey]
     scopes = {"POST": (Scope.PERMITS_REDEEM,)}
 
     @extend_schema(

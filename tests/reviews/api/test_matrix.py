@@ -108,6 +108,7 @@ READING = " 401 403 403 403 403                                 200 404 200 200 
 HOLDING = " 401 403 403 403 403                                 {own} 404 409 409 409 404"
 STOPPING = "401 403 403 403 403                                 403 403 {own} {own} 403 403"
 INSIGHTS = "401 403 200 200 403                                 403 403 200 200 200 403"
+PROOFS = "  401 403 {0} {0} 403                                 403 403 {0} {0} {0} 403"
 OPEN = "    200 200 200 200 200                                 200 200 200 200 200 200"
 
 
@@ -176,6 +177,10 @@ TABLE = (
     ),
     Row("GET events", for_keys(own=200, other=200)),
     Row("GET intakes/{intake}", for_keys(own=200, other=404)),
+    # A log in which nothing is sealed; what is proved is in test_log.py.
+    Row("GET log/checkpoint", PROOFS.format(404)),
+    Row("GET log/events/{event}", PROOFS.format(404)),
+    Row("GET log/consistency?first=0", PROOFS.format(404)),
     Row("POST tickets/next", "401 403 403 403 403    200 204 204 403 403 403"),
     Row("GET tickets/{ticket}", READING),
     Row("POST tickets/{ticket}/claim", "401 403 403 403 403  200 404 403 403 403 404"),
@@ -258,6 +263,7 @@ def set_up(row: Row) -> Scene:
             "intake": str(intake.id),
             "permit": str(permit.jti if permit else decision.id),
             "workflow": "support",
+            "event": str(decision.events.latest("id").pk),
         },
         answer={
             "kind": "approve",
@@ -318,6 +324,7 @@ def _named(path: str) -> str:
         "<uuid:intake_id>": "{intake}",
         "<uuid:jti>": "{permit}",
         "<slug:key>": "{workflow}",
+        "<int:event_id>": "{event}",
     }
     for wanted, name in names.items():
         path = path.replace(wanted, name)

@@ -60,6 +60,7 @@ def world(support, _in_one_transaction) -> dict[str, Any]:
         "decision_id": itertools.cycle(str(decision.id) for decision in decisions),
         "ticket_id": itertools.cycle(str(gate_of(decision).id) for decision in decisions[:2]),
         "jti": itertools.cycle(str(permit.jti) for permit in permits),
+        "event_id": itertools.cycle([str(decisions[0].events.earliest("id").pk)]),
         "intake_id": itertools.cycle([str(intake.id)]),
         "key_of_workflow": itertools.cycle(["support", "nowhere"]),
     }
