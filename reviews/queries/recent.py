@@ -1,6 +1,6 @@
 """A reviewer's own last verdicts, and which of them can still be taken back."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from itertools import takewhile
@@ -33,6 +33,7 @@ class RecentVerdict:
     action_title: str
     proposed_action: str  # the AI's
     subject: str
+    shown_at: datetime
     decided_at: datetime
     undo_until: datetime | None
     ticket_state: str
@@ -46,25 +47,25 @@ class Pace:
     verdicts: int  # PACED at most
     seconds: float
     approvals_in_a_row: int  # up to the last; of those looked at
+    changed: int  # how many weren't approvals of what the AI proposed
 
 
-def pace_of(user: User) -> Pace | None:
-    """The pace of the last twenty standing verdicts of `user`; None before the first. One query."""
-    newest = Verdict.objects.standing().by(user).newest_first()
-    rows = list(newest.values_list("kind", "first_shown_at", "decided_at")[:PACED])
-    if not rows:
+def pace_of(verdicts: Sequence[RecentVerdict]) -> Pace | None:
+    """The pace of what `recent_verdicts` found; None before the first."""
+    if not verdicts:
         return None
-    row = takewhile(lambda kind: kind == VerdictKind.APPROVE, (kind for kind, _, _ in rows))
+    approved = [each.kind == VerdictKind.APPROVE for each in verdicts]
     return Pace(
-        verdicts=len(rows),
-        seconds=median((decided - shown).total_seconds() for _, shown, decided in rows),
-        approvals_in_a_row=len(list(row)),
+        verdicts=len(verdicts),
+        seconds=median((each.decided_at - each.shown_at).total_seconds() for each in verdicts),
+        approvals_in_a_row=len(list(takewhile(bool, approved))),
+        changed=approved.count(False),
     )
 
 
 def recent_verdicts(user: User, *, now: datetime) -> tuple[RecentVerdict, ...]:
-    """The last ten standing verdicts of `user`, newest first. One query."""
-    return tuple(_recent(row, now=now) for row in _newest(user).values(*_READ)[:SHOWN])
+    """The last twenty standing verdicts of `user`, newest first, of which pages list SHOWN. One query."""
+    return tuple(_recent(row, now=now) for row in _newest(user).values(*_READ)[:PACED])
 
 
 def latest_verdict(user: User, *, now: datetime) -> RecentVerdict | None:
@@ -84,7 +85,7 @@ def latest_verdict(user: User, *, now: datetime) -> RecentVerdict | None:
 
 # Every ticket shows the latest: columns, since whole rows of three tables would take four times as long to read.
 _READ = (
-    *("ticket", "kind", "action", "stage", "decided_at", "effective_at", "title"),
+    *("ticket", "kind", "action", "stage", "first_shown_at", "decided_at", "effective_at", "title"),
     *("ticket__state", "ticket__stage", "ticket__workflow", "ticket__decision"),
     *("ticket__decision__action", "ticket__decision__subject_id", "ticket__decision__subject_label"),
 )
@@ -104,6 +105,7 @@ def _recent(row: Mapping[str, Any], *, now: datetime, case: Case | None = None) 
         action_title=row["title"] or row["action"],
         proposed_action=row["ticket__decision__action"],
         subject=row["ticket__decision__subject_label"] or row["ticket__decision__subject_id"],
+        shown_at=row["first_shown_at"],
         decided_at=row["decided_at"],
         undo_until=row["effective_at"] if _can_be_undone(row, now=now) else None,
         ticket_state=row["ticket__state"],

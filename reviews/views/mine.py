@@ -8,7 +8,7 @@ from django.views.decorators.http import require_GET, require_http_methods
 
 from reviews.forms import PreferencesForm
 from reviews.queries import recent_verdicts
-from reviews.queries.recent import pace_of
+from reviews.queries.recent import SHOWN, pace_of
 from reviews.queries.standing import preferences_of
 from reviews.services.prefer import set_preferences
 from reviews.views.gate import PageRequest, signed_in
@@ -19,7 +19,8 @@ from reviews.views.gate import PageRequest, signed_in
 def last_verdicts(request: PageRequest) -> HttpResponse:
     """The last ten, newest first, and at what pace; those within their hold can be taken back."""
     now = timezone.now()
-    shown = {"verdicts": recent_verdicts(request.user, now=now), "pace": pace_of(request.user), "now": now}
+    recent = recent_verdicts(request.user, now=now)
+    shown = {"verdicts": recent[:SHOWN], "pace": pace_of(recent), "now": now}
     return render(request, "reviews/last.html", shown)
 
 

@@ -13,6 +13,7 @@ from django.views.decorators.http import require_GET, require_POST
 
 from reviews.forms import DeskFilters, SavedFilterForm
 from reviews.queries import QueuePage, queue_for, recent_verdicts
+from reviews.queries.recent import pace_of
 from reviews.queries.standing import saved_filters_of, workflows_of
 from reviews.services.prefer import FilterRefused, forget_filter, keep_filter
 from reviews.views.gate import PageRequest, signed_in
@@ -85,6 +86,7 @@ def _shown(
         "filters": form.query(),
         "more": query.urlencode(),
         "saved": () if alone else saved_filters_of(request.user),
+        "pace": pace_of(recent),
         "last": next((each for each in recent if each.undo_until), None),
     }
     return render(request, "reviews/queue.html#queue" if alone else "reviews/queue.html", context, status=status)

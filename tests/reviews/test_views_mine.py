@@ -64,7 +64,9 @@ def test_the_pace_and_the_run_of_approvals_are_shown_to_whose_they_are(as_ana):
     assert "each (median)" not in as_ana.get("/verdicts/").content.decode()
     for place, kind in enumerate(("approve", "reject", "approve", "approve", "approve")):
         decide(make.gate_of(make.submit_one(now=now)), make.ana(), kind, now=now + timedelta(seconds=place))
-    page = as_ana.get("/verdicts/").content.decode()
-    assert "Your last 5: 2 s each (median), 3 approvals in a row." in page
+    for path in ("/", "/verdicts/"):
+        page = as_ana.get(path).content.decode()
+        assert "Your last 5: 2 s each (median), 1 not as the AI proposed, 3 approvals in a row." in page
     as_ana.force_login(make.ben())
-    assert "in a row" not in as_ana.get("/verdicts/").content.decode()
+    for path in ("/", "/verdicts/"):
+        assert "in a row" not in as_ana.get(path).content.decode()
