@@ -26,7 +26,7 @@ from feedback.forms import AcknowledgeForm, BacktestForm, Choice, CommentForm, D
 from feedback.models import Alarm, Export, Seed
 from feedback.permissions import may_comment, may_draft_policies, may_plant, may_read_insights, may_see_ticket
 from feedback.queries.alarms import open_alarms
-from feedback.queries.backtests import backtests_of
+from feedback.queries.backtests import backtests_of, in_full
 from feedback.queries.comments import comments_on
 from feedback.queries.evidence import evidence_of
 from feedback.queries.exports import newest_exports
@@ -204,6 +204,7 @@ def backtests(request: ReadersRequest, key: str, number: int) -> HttpResponse:
     shown = {
         "form": form,
         "tried": tried,
+        "full": in_full(tried, chosen=request.GET.get("run", "")),
         "is_writing": is_writing,
         "may_publish": is_unpublished and may_draft_policies(request.user),
     }

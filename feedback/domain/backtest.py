@@ -5,7 +5,12 @@ which it came to be labelled under the policies of its time: 1 in the human queu
 alone, 0 where nobody could ever have looked. `draft_audit_rate`: q under the draft.
 """
 
+import heapq
+from collections.abc import Iterable
 from dataclasses import dataclass
+from decimal import Decimal
+from typing import NamedTuple
+from uuid import UUID
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,7 +25,8 @@ class Effect:
 
     `error` is the error rate among what the draft would automate, or None: *not identified*, because nobody ever
     looked at `unidentified` of it, a share. `interval` always stands: where a part is not identified, that part counts
-    as no error at its lower and as all errors at its upper end. `identified_error` is the rate over the rest.
+    as no error at its lower and as all errors at its upper end. `identified_error` is the rate over the rest, and
+    `identified_interval` its own.
     """
 
     n: int
@@ -33,6 +39,7 @@ class Effect:
     error: float | None
     error_se: float | None
     identified_error: float | None
+    identified_interval: Interval
     interval: Interval
     unidentified: float
     strata: tuple[Stratum, ...]
@@ -74,8 +81,45 @@ def effect_of(
         error=rate if identified else None,
         error_se=se if identified else None,
         identified_error=rate,
+        identified_interval=inside,
         interval=Interval(inside.lower * (1 - share), inside.upper * (1 - share) + share) if auto else Interval(0, 1),
         unidentified=share,
         strata=strata,
         labelled=count,
     )
+
+
+class Change(NamedTuple):
+    """A decision that changes sides. `stakes`: how hard it is to undo, from 0; `distance`: of the confidence from the
+    draft's threshold, None where one of the two is missing.
+    """
+
+    decision: UUID
+    wrong: bool
+    stakes: int
+    amount: Decimal | None
+    distance: Decimal | None
+
+
+def most_at_stake(changes: Iterable[Change], *, most: int) -> list[Change]:
+    """The `most` that are worth reading first: known to be wrong, then the hardest to undo, then the largest amounts.
+
+    Among equals, those nearest to the threshold, and of those the newest. Amounts are compared as they are written.
+    """
+    return heapq.nsmallest(most, changes, key=_place)
+
+
+def _place(change: Change) -> tuple[bool, int, bool, Decimal, bool, Decimal, int]:
+    amount, distance = change.amount, change.distance
+    return (
+        not change.wrong,
+        -change.stakes,
+        amount is None,
+        -(amount or _ZERO),
+        distance is None,
+        distance or _ZERO,
+        -change.decision.int,  # Ids are in the order of arrival.
+    )
+
+
+_ZERO = Decimal(0)

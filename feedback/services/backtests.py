@@ -12,24 +12,25 @@ import numpy as np
 from django.contrib.auth.models import User
 from django.db import OperationalError, connection, transaction
 
-from feedback.domain.backtest import Effect, effect_of
+from feedback.domain.backtest import Change, Effect, effect_of, most_at_stake
 from feedback.domain.vocabulary import RunState
 from feedback.models import Backtest
 from feedback.permissions import may_read_insights
 from feedback.queries.history import Past, median_seconds, past_decisions
 from feedback.services.refusals import NotAllowed
 from policies.domain.evaluate import evaluate
-from policies.domain.spec import Policy, digest_of
-from policies.domain.vocabulary import Route
+from policies.domain.spec import Assessment, Policy, digest_of
+from policies.domain.vocabulary import Reversibility, Route
 from policies.models import PolicyVersion
 from policies.queries import document_of
 from reviews.services.ring import ring
 
 MOST_DECISIONS = 100_000
-NAMED = 50  # of the decisions that change sides, in each direction
+NAMED = 50  # of the decisions that change sides, in each direction: those with most at stake
 LOCK = 7005
 # Below every audit rate but 0, so that the row's own rate is what the assessment tells.
 NO_DRAW = Decimal("0.9999999999")
+_STAKES = {reversibility: place for place, reversibility in enumerate(Reversibility.values)}
 
 
 @dataclass(slots=True)
@@ -41,8 +42,8 @@ class Replay:
     probability: list[float] = field(default_factory=list)
     labelled: list[bool] = field(default_factory=list)
     error: list[bool] = field(default_factory=list)
-    now_alone: list[UUID] = field(default_factory=list)
-    now_asked: list[UUID] = field(default_factory=list)
+    now_alone: list[Change] = field(default_factory=list)
+    now_asked: list[Change] = field(default_factory=list)
     ran_alone: int = 0
 
     def add(self, past: Past, policy: Policy) -> None:
@@ -54,10 +55,8 @@ class Replay:
         self.labelled.append(past.labelled)
         self.error.append(past.error)
         self.ran_alone += past.ran_alone
-        if alone and not past.ran_alone:
-            self.now_alone.append(past.id)
-        if past.ran_alone and not alone:
-            self.now_asked.append(past.id)
+        if alone != past.ran_alone:
+            (self.now_alone if alone else self.now_asked).append(_change(past, said, policy))
 
     def effect(self, *, seconds: float) -> Effect:
         return effect_of(
@@ -139,9 +138,26 @@ def _result(replay: Replay, *, seconds: float) -> dict[str, Any]:
         **asdict(effect),
         "ran_alone": replay.ran_alone,
         "seconds": seconds,
-        "now_alone": {"count": len(replay.now_alone), "decisions": [str(one) for one in replay.now_alone[:NAMED]]},
-        "now_asked": {"count": len(replay.now_asked), "decisions": [str(one) for one in replay.now_asked[:NAMED]]},
+        "now_alone": _side(replay.now_alone),
+        "now_asked": _side(replay.now_asked),
     }
+
+
+def _side(changes: list[Change]) -> dict[str, Any]:
+    """How many, and the ids of the first. What they say is read when they are shown: a purge must reach it."""
+    first = most_at_stake(changes, most=NAMED)
+    return {"count": len(changes), "decisions": [str(change.decision) for change in first]}
+
+
+def _change(past: Past, said: Assessment, policy: Policy) -> Change:
+    action, confidence, least = policy.actions.get(past.proposal.action), past.proposal.confidence, said.threshold
+    return Change(
+        decision=past.id,
+        wrong=past.labelled and past.error,
+        stakes=len(_STAKES) if action is None else _STAKES.get(action.reversibility, len(_STAKES)),
+        amount=said.amount,
+        distance=None if confidence is None or least is None else abs(confidence - least),
+    )
 
 
 @contextmanager

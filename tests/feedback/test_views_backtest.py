@@ -85,3 +85,93 @@ def test_whoever_may_publish_finds_the_way_back(draft):
     assert link in browse(ada()).get("/insights/backtests/support/2/").content.decode()
     assert link not in browse(omar()).get("/insights/backtests/support/2/").content.decode()
     assert link not in browse(ada()).get("/insights/backtests/support/1/").content.decode()
+
+
+# --- The page of all of them -----------------------------------------------------------------------------------------
+
+
+def tried(version: PolicyVersion) -> Backtest:
+    return run_backtest(request_backtest(version, user=omar(), now=timezone.now()).pk, now=timezone.now())
+
+
+def page(draft: PolicyVersion, query: str = "") -> str:
+    answer = browse(omar()).get(reverse("backtests", args=(draft.workflow.key, draft.number)) + query)
+    assert answer.status_code == 200
+    return answer.content.decode()
+
+
+def test_the_picture_and_its_table_say_the_same(draft):
+    draft.thresholds.update(least_confidence=Decimal("0.4"))
+    tried(draft)
+    html = page(draft)
+    assert "Ran alone: 0\u00a0% (0–98\u00a0%). Would run alone: 100\u00a0% (2.5–100\u00a0%)." in html
+    assert "Wrong where nobody looked: not identified (0–100\u00a0%)" in html
+    rows = re.findall(
+        r'<tr><th scope="row">([^<]+)</th><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td><td[^>]*>(.*?)</td>', html
+    )
+    assert rows == [
+        ("Ran alone", "0\u00a0%", "0–98\u00a0%", "0 of 1"),
+        ("Would run alone", "100\u00a0%", "2.5–100\u00a0%", "1 of 1"),
+        ("Would run alone that people decided", "100\u00a0%", "2.5–100\u00a0%", "1 of 1"),
+        ("Would wait for people that ran alone", "0\u00a0%", "0–98\u00a0%", "0 of 1"),
+        ("Wrong where nobody looked", "<em>not identified</em>", "0–100\u00a0%", "1 of 1"),
+    ]
+
+
+def test_what_changes_sides_is_listed_with_what_matters_first(draft):
+    small, large = (
+        submit_one(confidence=0.6, payload={"message": "Please.", "amount": amount, "currency": "EUR"})
+        for amount in ("3.00", "40.00")
+    )
+    draft.thresholds.update(least_confidence=Decimal("0.4"))
+    tried(draft)
+    html = page(draft)
+    assert "3 would run alone that people decided" in html
+    assert "40.00" in html
+    assert html.index(f"/log/{large.pk}/") < html.index(f"/log/{small.pk}/")
+    assert "nobody has said" in html
+
+
+def test_a_long_list_is_cut_short_with_its_count_and_partly_folded(draft, monkeypatch):
+    monkeypatch.setattr("feedback.services.backtests.NAMED", 12)
+    for number in range(14):
+        submit_one(confidence=0.5 + number / 100)
+    draft.thresholds.update(least_confidence=Decimal("0.4"))
+    tried(draft)
+    html = page(draft)
+    assert "15 would run alone that people decided" in html
+    assert "The 12 of them with most at stake." in html
+    assert "<summary>The next 2</summary>" in html
+    assert html.count('<a href="/log/0') == 12
+
+
+def test_an_older_one_is_shown_in_full_when_it_is_asked_for(draft):
+    draft.thresholds.update(least_confidence=Decimal("0.4"))
+    older = tried(draft)
+    draft.thresholds.update(least_confidence=Decimal("0.99"))
+    newer = tried(draft)
+    assert "Would run alone: 0\u00a0%" in page(draft)
+    assert f'href="?run={older.pk}"' in page(draft)
+    assert "Would run alone: 100\u00a0%" in page(draft, f"?run={older.pk}")
+    assert f'href="?run={newer.pk}"' in page(draft, f"?run={older.pk}")
+    assert "Would run alone: 0\u00a0%" in page(draft, "?run=of-nobody")
+
+
+def test_the_number_of_queries_does_not_grow_with_what_changes_sides(draft, django_assert_max_num_queries):
+    for _ in range(5):
+        submit_one(confidence=0.6)
+    draft.thresholds.update(least_confidence=Decimal("0.4"))
+    tried(draft)
+    browser, address = browse(omar()), reverse("backtests", args=(draft.workflow.key, draft.number))
+    browser.get(address)
+    with django_assert_max_num_queries(18):
+        browser.get(address)
+
+
+def test_a_run_keeps_ids_alone_so_that_a_purge_reaches_what_its_page_says(draft):
+    decision = submit_one(confidence=0.6, payload={"message": "Please.", "amount": "41.50", "currency": "EUR"})
+    draft.thresholds.update(least_confidence=Decimal("0.4"))
+    backtest = tried(draft)
+    assert "41.50" in page(draft)
+    assert "41.50" not in str(backtest.result)
+    assert str(decision.pk) in str(backtest.result)

@@ -1,5 +1,8 @@
 """What a draft would have done, against the reference; and what nobody can know."""
 
+from decimal import Decimal
+from uuid import UUID
+
 import numpy as np
 import pytest
 
@@ -81,3 +84,39 @@ def test_a_draft_that_automates_nothing_leaves_everything_to_people():
 def test_no_history_says_nothing():
     found = effect([], [], [], [])
     assert (found.n, found.auto_rate, found.interval) == (0, 0.0, (0.0, 1.0))
+
+
+def change(number: int, **known) -> backtest.Change:
+    unknown = {"wrong": False, "stakes": 1, "amount": None, "distance": None}
+    return backtest.Change(decision=UUID(int=number), **{**unknown, **known})
+
+
+def test_what_matters_most_of_what_changes_sides_comes_first():
+    in_order = [
+        change(1, wrong=True),
+        change(2, stakes=2),
+        change(3, amount=Decimal(900), distance=Decimal("0.2")),
+        change(4, amount=Decimal(80), distance=Decimal("0.01")),
+        change(5, amount=Decimal(80), distance=Decimal("0.2")),
+        change(6, distance=Decimal("0.01")),
+        change(7, distance=Decimal("0.2")),
+        change(9),
+        change(8),
+    ]
+    assert backtest.most_at_stake(reversed(in_order), most=99) == in_order
+    assert backtest.most_at_stake(reversed(in_order), most=2) == in_order[:2]
+
+
+def test_what_is_known_of_the_part_that_people_looked_at_stands_beside_the_whole():
+    found = backtest.effect_of(
+        np.ones(200, dtype=bool),
+        probability=np.repeat([1.0, 0.0], 100),
+        labelled=np.repeat([True, False], 100),
+        error=np.zeros(200, dtype=bool),
+        draft_audit_rate=np.full(200, 0.1),
+        median_seconds=90,
+    )
+    assert found.error is None
+    assert found.identified_error == 0
+    assert found.identified_interval.upper < 0.05
+    assert found.interval == pytest.approx((0, found.identified_interval.upper / 2 + 0.5))
