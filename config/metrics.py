@@ -11,7 +11,7 @@ from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.metrics_core import GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
-from feedback.queries.alarms import open_alarm_counts
+from feedback.queries.alarms import unacknowledged_counts
 from reviews.queries.backlog import backlog
 
 
@@ -75,7 +75,7 @@ def _gauges(*, now: datetime) -> list[Metric]:
             "workflow",
             {workflow: float(paused) for workflow, paused in found.paused.items()},
         ),
-        "alarms_open": ("Alarms that nobody has closed.", "kind", open_alarm_counts()),
+        "alarms_open": ("Alarms that nobody has acknowledged and that are not over.", "kind", unacknowledged_counts()),
     }
     if found.checkpoint_at:
         plain["checkpoint_age_seconds"] = ("Age of the newest checkpoint of the log.", age(found.checkpoint_at))

@@ -41,9 +41,9 @@ class CertificateAdmin(ReadOnly):
 
 @admin.register(Alarm)
 class AlarmAdmin(ReadOnly):
-    list_display = ("raised_at", "kind", "workflow", "action", "message", "closed_at", "closed_by")
+    list_display = ("raised_at", "kind", "workflow", "action", "message", "acknowledged_by", "over_at")
     list_filter = ("kind", "workflow")
-    list_select_related = ("workflow", "closed_by")
+    list_select_related = ("workflow", "acknowledged_by")
     ordering = ("-raised_at",)
 
 

@@ -184,17 +184,25 @@ class Alarm(models.Model):
     kind = models.CharField(max_length=20, choices=AlarmKind)
     workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="alarms")
     action = models.CharField(max_length=80, blank=True)
+    model_name = models.CharField(max_length=120, blank=True)  # empty: any
+    model_version = models.CharField(max_length=120, blank=True)
     message = models.TextField()
     evidence = models.JSONField(default=dict)
     raised_at = models.DateTimeField()
-    closed_at = models.DateTimeField(null=True, blank=True)  # when somebody acknowledged it
-    closed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+")
+    acknowledged_at = models.DateTimeField(null=True, blank=True)
+    acknowledged_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, blank=True, related_name="+"
+    )
     note = models.TextField(blank=True)  # what they make of it
+    over_at = models.DateTimeField(null=True, blank=True)  # open until then, acknowledged or not
+    over_because = models.TextField(blank=True)
 
     class Meta:
         constraints: ClassVar = [
             models.UniqueConstraint(
-                fields=("kind", "workflow", "action"), condition=Q(closed_at__isnull=True), name="one_open_alarm"
+                fields=("kind", "workflow", "action", "model_name", "model_version"),
+                condition=Q(over_at__isnull=True),
+                name="one_open_alarm",
             ),
         ]
 

@@ -5,6 +5,7 @@ from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
 from reviews.permissions import may_read_log, may_see_ticket
 
 __all__ = [
+    "may_acknowledge",
     "may_comment",
     "may_draft_policies",
     "may_export",
@@ -23,8 +24,13 @@ def may_read_insights(user: Somebody) -> bool:
 
 
 def may_export(user: Somebody) -> bool:
-    """Leads, auditors and admins: an export holds payloads."""
+    """Leads, auditors and admins: who reads everything may take it along. An export holds payloads, and is logged."""
     return may_read_insights(user)
+
+
+def may_acknowledge(user: Somebody) -> bool:
+    """Leads and admins: to acknowledge an alarm is to answer for what is done about it. Auditors read, and don't."""
+    return may_plant(user)
 
 
 def may_plant(user: Somebody) -> bool:

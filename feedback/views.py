@@ -21,11 +21,18 @@ from django.views.decorators.vary import vary_on_headers
 from django_htmx.middleware import HtmxDetails
 
 from feedback import services
-from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape, RunState
+from feedback.domain.vocabulary import ENDS_BY_ITSELF, CommentKind, ExportFormat, ExportShape, RunState
 from feedback.forms import AcknowledgeForm, BacktestForm, Choice, CommentForm, DraftForm, ExportForm, SeedForm
 from feedback.models import Alarm, Export, Seed
-from feedback.permissions import may_comment, may_draft_policies, may_plant, may_read_insights, may_see_ticket
-from feedback.queries.alarms import open_alarms
+from feedback.permissions import (
+    may_acknowledge,
+    may_comment,
+    may_draft_policies,
+    may_plant,
+    may_read_insights,
+    may_see_ticket,
+)
+from feedback.queries.alarms import open_alarms, past_alarms
 from feedback.queries.backtests import backtests_of, in_full
 from feedback.queries.comments import comments_on
 from feedback.queries.evidence import evidence_of
@@ -75,8 +82,7 @@ def _choice(query: QueryDict) -> tuple[Choice, dict[str, Any]]:
     wanted = query.get("workflow", "")
     chosen = next((workflow for workflow in workflows if workflow.key == wanted), workflows[0])
     form = Choice(query.dict(), workflows=workflows, chosen=chosen, keys=keys_of(chosen))
-    alarms = open_alarms(chosen)
-    return form, {"form": form, "workflow": chosen, "alarms": alarms, "query": query.urlencode()}
+    return form, {"form": form, "workflow": chosen, "query": query.urlencode()}
 
 
 @require_GET
@@ -86,6 +92,7 @@ def insights(request: ReadersRequest) -> HttpResponse:
     now = timezone.now()
     form, shown = _choice(request.GET)
     window = form.window(now=now)
+    shown |= {"alarms": open_alarms(shown["workflow"]), "past_alarms": past_alarms(shown["workflow"])}
     return render(
         request,
         "feedback/insights.html",
@@ -140,21 +147,36 @@ def draft_threshold(request: ReadersRequest) -> HttpResponse:
 @require_GET
 @for_readers
 def alarm(request: ReadersRequest, alarm_id: int) -> HttpResponse:
-    """What is wrong, which reasons and tickets lead, and a form to acknowledge it."""
-    found = get_object_or_404(Alarm.objects.select_related("workflow", "closed_by"), pk=alarm_id)
-    return render(request, "feedback/alarm.html", {"alarm": found, "form": AcknowledgeForm()})
+    """What is wrong, which reasons and tickets lead, and a form to acknowledge it for those who may."""
+    return _alarm_page(request, _alarm(alarm_id), form=AcknowledgeForm())
 
 
 @require_POST
 @for_readers
 def acknowledge_alarm(request: ReadersRequest, alarm_id: int) -> HttpResponse:
-    found = get_object_or_404(Alarm.objects.select_related("workflow", "closed_by"), pk=alarm_id)
+    found = _alarm(alarm_id)
+    if not may_acknowledge(request.user):
+        raise PermissionDenied
     form = AcknowledgeForm(request.POST)
     if not form.is_valid():
-        return render(request, "feedback/alarm.html", {"alarm": found, "form": form}, status=422)
+        return _alarm_page(request, found, form=form, status=422)
     services.acknowledge_alarm(found, user=request.user, note=form.cleaned_data["note"], now=timezone.now())
-    messages.success(request, "Acknowledged. The same is not raised again for a week.")
+    messages.success(request, "Acknowledged.")
     return redirect("alarm", alarm_id)
+
+
+def _alarm(alarm_id: int) -> Alarm:
+    return get_object_or_404(Alarm.objects.select_related("workflow", "acknowledged_by"), pk=alarm_id)
+
+
+def _alarm_page(request: ReadersRequest, found: Alarm, *, form: AcknowledgeForm, status: int = 200) -> HttpResponse:
+    shown = {
+        "alarm": found,
+        "ends_by_itself": found.kind in ENDS_BY_ITSELF,
+        "form": form,
+        "may_acknowledge": may_acknowledge(request.user),
+    }
+    return render(request, "feedback/alarm.html", shown, status=status)
 
 
 @require_http_methods(["GET", "POST"])
@@ -233,6 +255,8 @@ def known_answers(request: ReadersRequest) -> HttpResponse:
     """How reviewers do where the truth is known; and what is set aside to be sown, with a form to set more aside."""
     choice, shown = _choice(request.GET)
     workflow = shown["workflow"]
+    if request.method == "POST" and not may_plant(request.user):
+        raise PermissionDenied
     form = SeedForm(request.POST or None, workflow=workflow)
     if request.method == "POST" and form.is_valid():
         asked = form.cleaned_data
@@ -240,8 +264,6 @@ def known_answers(request: ReadersRequest) -> HttpResponse:
             services.plant_seed(asked["decision"], evidence=asked["evidence"], user=request.user, now=timezone.now())
         except services.NoSeed as error:
             form.add_error("decision", error.detail)
-        except services.NotAllowed as error:
-            raise PermissionDenied from error
         else:
             messages.success(request, "Set aside: it will be sown among the tickets of those who have not seen it.")
             return redirect(f"{reverse('known-answers')}?{urlencode({'workflow': workflow.key})}")

@@ -18,8 +18,13 @@ class AlarmKind(TextChoices):
     DRIFT = "drift", "Drift"  # errors rose against the reference window
     OVERRIDE_RATE = "override_rate", "Override rate too high"  # Wilson lower bound past the workflow's limit
     AUDIT_ERRORS = "audit_errors", "Audit errors"  # the e-process against the claim crossed its bound
-    CALIBRATION = "calibration", "Calibration"
+    CALIBRATION = "calibration", "Confidences too high"  # surely less often right than the AI says of itself
     CERTIFICATE_EXPIRED = "certificate_expired", "Certificate expired"
+
+
+# Those that say how something is: they end when it no longer is. The others say that autonomy was taken back, and wait
+# for what a person makes of that.
+ENDS_BY_ITSELF = (AlarmKind.OVERRIDE_RATE, AlarmKind.CALIBRATION)
 
 
 class CertificateMethod(TextChoices):

@@ -1,6 +1,6 @@
 """The verbs of feedback. Each says what it writes and what it raises."""
 
-from feedback.services.alarms import NothingSaid, acknowledge_alarm, raise_alarm
+from feedback.services.alarms import NothingSaid, acknowledge_alarm, end_alarm, raise_alarm
 from feedback.services.autonomy import assess_autonomy
 from feedback.services.backtests import request_backtest, run_backtest, unfinished_backtests
 from feedback.services.certify import LookSpent, NoneQualifies, draft_threshold, issue_certificate
@@ -35,6 +35,7 @@ __all__ = [
     "comment_on",
     "draft_threshold",
     "empty_comments",
+    "end_alarm",
     "export_lines",
     "file_of",
     "issue_certificate",

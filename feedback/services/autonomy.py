@@ -14,7 +14,8 @@ from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Certificate, Label
 from feedback.queries.evidence import RowEvidence, evidence_of, rows_alone
 from feedback.queries.overrides import leading_reasons
-from feedback.services.alarms import raise_alarm
+from feedback.services.alarms import end_those_acted_on, raise_alarm
+from feedback.services.confidences import watch_confidences
 from feedback.services.overrides import LOOKED_BACK, watch_overrides
 from policies.domain.spec import ThresholdSpec
 from policies.models import PolicyVersion, Workflow
@@ -45,7 +46,8 @@ def assess_autonomy(*, now: datetime, workflow_ids: set[int] | None = None) -> t
 
     Writes the heartbeat `evidence:<key>` of each workflow that could be assessed: one that could not is left to people
     within minutes, as unmonitored. Where a row's evidence failed, publishes a version without its autonomy, withdraws
-    its certificate and raises an alarm; raises one for an override rate that is too high as well.
+    its certificate and raises an alarm; raises one for an override rate or confidences that are too high as well, and
+    ends the alarms of what is over.
     """
     withdrawn: list[PolicyVersion] = []
     workflows = Workflow.objects.order_by("pk")
@@ -62,7 +64,8 @@ def _assess(workflow: Workflow, *, now: datetime) -> list[PolicyVersion]:
     policy = live_policy(workflow.pk)
     began = time.perf_counter()
     newest = Label.objects.filter(workflow=workflow).order_by("-pk").values_list("pk", flat=True).first()
-    known = {"newest_label": newest, "policy": policy.digest if policy else ""}
+    # A day's passing is news too: what was long ago counts no more.
+    known = {"newest_label": newest, "policy": policy.digest if policy else "", "day": now.date().isoformat()}
     last = Heartbeat.objects.filter(name=f"evidence:{workflow.key}").first()
     before = last.detail if last else {}
     news = known != {name: before.get(name) for name in known}
@@ -72,6 +75,8 @@ def _assess(workflow: Workflow, *, now: datetime) -> list[PolicyVersion]:
         and timedelta(0) <= now - last.beat_at < timedelta(seconds=before.get("took", 0) / MOST_OF_THE_TIME)
     ):
         return []
+    if news:
+        end_those_acted_on(workflow, now=now)  # first, so that what fails again is told of again
     withdrawn: list[PolicyVersion] = []
     for row in rows_alone(policy):
         failure = failure_of_basis(row, workflow=workflow, now=now)
@@ -83,6 +88,7 @@ def _assess(workflow: Workflow, *, now: datetime) -> list[PolicyVersion]:
             if failure is not None:
                 withdrawn += _withdraw(workflow, row=evidence.row, failure=failure, now=now)
         watch_overrides(workflow, now=now)
+        watch_confidences(workflow, now=now)
     took = time.perf_counter() - began if news else before.get("took", 0)
     beat(f"evidence:{workflow.key}", now=now, detail={**known, "took": took})
     return withdrawn
@@ -175,6 +181,7 @@ def _withdraw(workflow: Workflow, *, row: ThresholdSpec, failure: Failure, now: 
                 failure.kind,
                 workflow=workflow,
                 action=row.action,
+                model=(row.model_name, row.model_version),
                 message=f"Autonomy withdrawn. {failure.sentence}",
                 evidence={**failure.evidence, "leading": _leading(workflow, row=row, now=now)},
                 now=now,

@@ -5,20 +5,22 @@ from datetime import datetime, timedelta
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
 from feedback.queries.overrides import Leading, Line, Window, leading_reasons, overrides_of
-from feedback.services.alarms import raise_alarm
+from feedback.services.alarms import STANDS_AT_LEAST, end_alarm, raise_alarm
 from policies.models import Workflow
 
 LOOKED_BACK = timedelta(days=28)
 
 
 def watch_overrides(workflow: Workflow, *, now: datetime) -> list[Alarm]:
-    """Raise an alarm for each action whose override rate is surely above the workflow's limit.
+    """Raise an alarm for each action whose override rate is surely above the workflow's limit; end those that are over.
 
     Surely: the lower end of Wilson's interval is above it. The alarm says which reasons lead, and names tickets.
     """
     since = (now - LOOKED_BACK).date()
+    lines = overrides_of(Window(workflow=workflow, since=since)).by_action
+    _end_those_over(workflow, {line.name: line for line in lines}, now=now)
     raised = []
-    for line in overrides_of(Window(workflow=workflow, since=since)).by_action:
+    for line in lines:
         if line.rate.hidden or line.rate.interval.lower <= float(workflow.override_rate_limit):
             continue
         leading = leading_reasons(workflow, action=line.name, since=since)
@@ -39,6 +41,30 @@ def watch_overrides(workflow: Workflow, *, now: datetime) -> list[Alarm]:
         if alarm is not None:
             raised.append(alarm)
     return raised
+
+
+def _end_those_over(workflow: Workflow, lines: dict[str, Line], *, now: datetime) -> None:
+    """The rate as it was seen, not only its lower end, must be back: at the limit itself that end would go to and fro.
+
+    Where hardly anybody is asked any more, nothing is left that speaks for the alarm.
+    """
+    limit = float(workflow.override_rate_limit)
+    standing = Alarm.objects.filter(
+        kind=AlarmKind.OVERRIDE_RATE, workflow=workflow, over_at__isnull=True, raised_at__lte=now - STANDS_AT_LEAST
+    )
+    for alarm in standing:
+        rate = lines[alarm.action].rate if alarm.action in lines else None
+        if rate is None or rate.hidden:
+            total = rate.total if rate else 0
+            because = f"People were asked about {total} in the last {LOOKED_BACK.days} days: too few to say."
+        elif rate.share <= limit:
+            because = (
+                f"People changed {rate.share:.0%} [{rate.interval.lower:.0%}–{rate.interval.upper:.0%}] of {rate.total}"
+                f" in the last {LOOKED_BACK.days} days; {limit:.0%} is the limit."
+            )
+        else:
+            continue
+        end_alarm(alarm, because=because, now=now)
 
 
 def _sentence(line: Line, workflow: Workflow, leading: tuple[Leading, ...]) -> str:

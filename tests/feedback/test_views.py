@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from feedback.domain.vocabulary import AlarmKind, RunState
 from feedback.models import Certificate, Export, KnownAnswer, Seed, Tally
-from feedback.services import collect_labels, raise_alarm, run_export
+from feedback.services import collect_labels, end_alarm, raise_alarm, run_export
+from feedback.services.confidences import watch_confidences
 from policies.domain.vocabulary import Autonomy, VersionStatus
 from policies.models import PolicyVersion
 from reviews.domain.vocabulary import EventKind
@@ -25,6 +26,7 @@ from tests.factories import (
     eve,
     gate_of,
     ines,
+    later,
     make_client,
     make_live_policy,
     make_workflow,
@@ -228,17 +230,37 @@ def test_an_alarm_stands_on_every_page_of_those_who_oversee_until_it_is_acknowle
     assert "Wrong tone" in text
     assert f'href="/tickets/{ticket.pk}/"' in text
     assert browse(ana()).get(address).status_code == 403
-    assert browse(ana()).post(f"{address}acknowledge", {"note": "Nothing."}).status_code == 403
+    for reader in (ana, ines):
+        assert browse(reader()).post(f"{address}acknowledge", {"note": "Nothing."}).status_code == 403
+    assert "<textarea" in text
+    assert "<textarea" not in page(address, user=ines()), "auditors read it"
     assert browse(omar()).post(f"{address}acknowledge", {"note": "  "}).status_code == 422
     for note in ("The prompt is being rewritten.", "Too late to say more."):
         assert browse(omar()).post(f"{address}acknowledge", {"note": note}).status_code == 302
     raised.refresh_from_db()
-    assert (raised.closed_by, raised.note) == (omar(), "The prompt is being rewritten.")
+    assert (raised.acknowledged_by, raised.note) == (omar(), "The prompt is being rewritten.")
     event = Event.objects.get(kind=EventKind.ALARM_ACKNOWLEDGED)
     assert event.user == omar()
     assert "prompt" not in event.body
-    assert "People changed 40 %" not in page("/")
+    text = page("/")
+    assert "People changed 40 %" not in text
+    assert "Acknowledged, and not over:" in text, "in sight until it is over"
     assert "The prompt is being rewritten." in page(address)
+    assert end_alarm(raised, because="People changed 9 % of 70.", now=later(days=2))
+    assert not end_alarm(raised, because="Another worker was first.", now=later(days=3))
+    assert "Acknowledged, and not over:" not in page("/")
+    for shown in (page(address), page("/insights/")):
+        assert "People changed 9 % of 70." in shown
+    assert "by itself" in page(address)
+
+
+def test_an_alarm_of_confidences_shows_what_was_said_and_leads_to_the_log():
+    make_labels(np.arange(600) % 8 == 0)
+    (raised,) = watch_confidences(make_workflow(), now=later(hours=1))
+    text = page(f"/insights/alarms/{raised.pk}/")
+    assert "between 0.9 and 1.0 95" in text_of(text)
+    (address,) = re.findall(r'href="(/log/\?[^"]*band=9[^"]*)"', text)
+    assert {"workflow=support", "action=refund_fee", "model_version=1.0"} <= set(re.split(r"[?&;]", address))
 
 
 # --- Training data ---------------------------------------------------------------------------------------------------

@@ -111,9 +111,9 @@ TABLE = (
     Row("GET insights/backtests/{workflow}/{number}/", "302  403 403 200 200 200  302 302"),
     Row("POST insights/backtests/{workflow}/{number}/", "302  403 403 422 422 422  302 302"),
     Row("GET insights/alarms/{alarm}/", "302  403 403 200 200 200  302 302"),
-    Row("POST insights/alarms/{alarm}/acknowledge", "302  403 403 422 422 422  302 302"),
+    Row("POST insights/alarms/{alarm}/acknowledge", "302  403 403 422 422 403  302 302"),
     Row("GET insights/known-answers/", "302  403 403 200 200 200  302 302"),
-    Row("POST insights/known-answers/", "302  403 403 422 422 422  302 302"),
+    Row("POST insights/known-answers/", "302  403 403 422 422 403  302 302"),
     Row("POST insights/known-answers/{seed}/retire", "302  403 403 302 302 403  302 302"),
     Row("GET insights/me/", "302  200 200 200 200 200  302 302"),
 )

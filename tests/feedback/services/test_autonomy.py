@@ -9,13 +9,13 @@ import pytest
 
 from feedback.domain.vocabulary import AlarmKind, CertificateMethod
 from feedback.models import Alarm, Certificate
-from feedback.services import assess_autonomy
+from feedback.services import acknowledge_alarm, assess_autonomy
 from policies.domain.vocabulary import Autonomy, VersionCause
 from policies.models import PolicyVersion
 from policies.queries import live_policy
 from reviews.domain.vocabulary import EventKind
 from reviews.models import Event, Heartbeat
-from tests.factories import NOW, later, make_action, make_live_policy, make_workflow, submit_one
+from tests.factories import NOW, later, make_action, make_live_policy, make_workflow, omar, submit_one
 from tests.feedback.labelled import make_labels
 from tests.feedback.streams import EXPECTED, stream
 
@@ -137,6 +137,37 @@ def test_a_new_budget_does_not_make_the_evidence_begin_anew():
     make_live_policy(alpha=Decimal("0.02"), delta=Decimal("0.05"), daily_count=100)
     assess_autonomy(now=later(hours=1))
     assert autonomy_of() == Autonomy.WITHDRAWN
+
+
+def test_such_an_alarm_stays_until_somebody_says_what_they_make_of_it():
+    make_live_policy(alpha=Decimal("0.02"), delta=Decimal("0.05"))
+    make_labels(np.arange(400) % 10 == 0, probability=0.02)
+    assess_autonomy(now=later(hours=1))
+    assess_autonomy(now=later(days=200))
+    alarm = Alarm.objects.get(kind=AlarmKind.AUDIT_ERRORS)
+    assert alarm.over_at is None, "nothing but a person ends it"
+    acknowledge_alarm(alarm, user=omar(), note="The model is taken out.", now=later(days=201))
+    alarm.refresh_from_db()
+    assert (alarm.over_at, alarm.over_because) == (later(days=201), "It was acknowledged.")
+
+
+def test_such_an_alarm_ends_when_a_person_publishes_what_holds_instead():
+    make_live_policy(alpha=Decimal("0.02"), delta=Decimal("0.05"))
+    make_labels(np.arange(400) % 10 == 0, probability=0.02)
+    assess_autonomy(now=later(hours=1))
+    version = make_live_policy(autonomy=Autonomy.NEVER, least_confidence=None, now=later(hours=3))
+    assess_autonomy(now=later(hours=4))
+    alarm = Alarm.objects.get(kind=AlarmKind.AUDIT_ERRORS)
+    assert alarm.over_because == f"Version {version.number} says anew what may run alone."
+    assert Event.objects.filter(kind=EventKind.ALARM_ENDED).count() == 1
+
+
+def test_a_row_that_is_withdrawn_again_raises_an_alarm_again():
+    for hours in (0, 10):
+        make_live_policy(alpha=Decimal("0.02"), delta=Decimal("0.05"), now=later(hours=hours))
+        make_labels(np.arange(400) % 10 == 0, probability=0.02, since=later(hours=hours))
+        assess_autonomy(now=later(hours=hours + 1))
+    assert Alarm.objects.filter(kind=AlarmKind.AUDIT_ERRORS).count() == 2
 
 
 # --- What the basis says ---------------------------------------------------------------------------------------------

@@ -83,10 +83,51 @@ def test_the_systems_of_the_workflow_are_told():
     assert (delivery.event, delivery.type) == (event, WebhookType.ALARM_RAISED)
 
 
-def test_an_open_alarm_is_not_raised_again_and_a_closed_one_rests_for_a_week():
+def test_an_open_alarm_is_not_raised_again_acknowledged_or_not():
     tally(60, 40)
     (alarm,) = watched()
     assert watched() == []
     acknowledge_alarm(alarm, user=omar(), note="The prompt is being rewritten.", now=NOW)
-    assert watched(later(days=6)) == []
-    assert len(watched(later(days=8))) == 1
+    assert watched(later(days=8)) == []
+    alarm.refresh_from_db()
+    assert (alarm.acknowledged_at, alarm.over_at) == (NOW, None)
+
+
+def test_it_ends_by_itself_once_the_rate_is_back_and_says_why():
+    tally(60, 40)
+    (alarm,) = watched()
+    tally(240, 10, day=later(days=1))
+    watched(later(hours=23))
+    alarm.refresh_from_db()
+    assert alarm.over_at is None, "it stands for a day at least"
+    watched(later(days=2))
+    alarm.refresh_from_db()
+    assert alarm.over_at == later(days=2)
+    assert alarm.over_because == "People changed 14% [11%–18%] of 350 in the last 28 days; 20% is the limit."
+    assert Event.objects.filter(kind=EventKind.ALARM_ENDED, user=None).count() == 1
+
+
+def test_a_rate_that_may_just_be_chance_neither_raises_nor_ends_an_alarm():
+    tally(60, 40)
+    (alarm,) = watched()
+    tally(96, 4, day=later(days=1))
+    assert watched(later(days=2)) == []
+    alarm.refresh_from_db()
+    assert alarm.over_at is None, "22 % of 200: the lower end is under the limit, the rate is not"
+
+
+def test_it_ends_when_hardly_anybody_is_asked_any_more():
+    tally(60, 40)
+    (alarm,) = watched()
+    watched(later(days=40))
+    alarm.refresh_from_db()
+    assert alarm.over_because == "People were asked about 0 in the last 28 days: too few to say."
+
+
+def test_what_comes_back_is_raised_anew():
+    tally(60, 40)
+    (alarm,) = watched()
+    watched(later(days=40))
+    tally(60, 40, day=later(days=41))
+    (again,) = watched(later(days=41))
+    assert again.pk != alarm.pk
