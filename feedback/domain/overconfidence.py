@@ -65,12 +65,12 @@ class Overconfidence:
     @property
     def is_alarming(self) -> bool:
         """Whether the confidences are surely too high."""
-        return self.log_evidence >= np.log(ALARM_AT)
+        return bool(self.log_evidence >= np.log(ALARM_AT))
 
     @property
     def is_over(self) -> bool:
         """Whether so little speaks for it that an alarm may end."""
-        return self.log_evidence < np.log(OVER_AT)
+        return bool(self.log_evidence < np.log(OVER_AT))
 
     @property
     def worst(self) -> Stretch | None:
