@@ -19,7 +19,7 @@ from feedback.services import assess_autonomy
 from policies.models import ActionType, Rule, Threshold, Workflow
 from policies.services import create_draft, publish
 from reviews.domain.submission import parse_submission
-from reviews.models import Client, Decision
+from reviews.models import Channel, Client, Decision
 from reviews.services.keys import issue_key, key_is_valid
 from reviews.services.submit import submit_decision
 
@@ -29,7 +29,7 @@ FIRST_SUPPORT_DECISIONS = 150  # what waits when one opens the console; the simu
 class Command(BaseCommand):
     """Loads what is missing; a second run changes nothing and keeps passwords and keys."""
 
-    help = "Load the demonstration: workflows, people, clients and a first queue."
+    help = "Load the demonstration: workflows, people, channels, clients and a first queue."
 
     def add_arguments(self, parser: CommandParser) -> None:
         parser.add_argument("--url", default="http://127.0.0.1:8000", help="where the console is served")
@@ -43,6 +43,7 @@ class Command(BaseCommand):
         users = load_users(plan, known)
         for workflow in plan["workflows"]:
             load_workflow(workflow, now=now)
+        load_channels(plan)
         clients = load_clients(plan, known, now=now)
         assess_autonomy(now=now)  # without it everything would go to people, as unmonitored
         submit_first_decisions(Client.objects.get(name="support-router"), now=now)
@@ -101,6 +102,12 @@ def load_workflow(plan: dict[str, Any], *, now: datetime) -> None:
         group = Group.objects.get(name=row["group"]) if "group" in row else None
         Rule.objects.create(version=draft, position=position, **{**row, "group": group})
     publish(draft, publisher=admin, reason="The demonstration's first policy.", now=now)
+
+
+def load_channels(plan: dict[str, Any]) -> None:
+    """How people are told: by e-mail, which `up` writes into VAR_DIR/mail and the simulated upstream prints."""
+    for row in plan["channels"]:
+        Channel.objects.get_or_create(title=row["title"], defaults=row)
 
 
 def load_clients(plan: dict[str, Any], known: dict[str, Any], *, now: datetime) -> list[dict[str, Any]]:

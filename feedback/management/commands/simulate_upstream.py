@@ -18,7 +18,7 @@ ANSWER = "I looked again: nothing in the case says otherwise. The customer wrote
 
 
 class Command(BaseCommand):
-    help = "Post demonstration decisions through the REST API, answer questions, and act on the outcomes by permit."
+    help = "Post demonstration decisions, answer questions, act on the outcomes by permit, and print the e-mails."
     requires_system_checks: list[str] = []
 
     def add_arguments(self, parser: CommandParser) -> None:
@@ -38,6 +38,7 @@ class Command(BaseCommand):
         upstream = Upstream(Countersign(known["url"], key=first["upstream"]["key"]), executor=executor, say=self.say)
         left = options["count"] or None
         waiting = chain(demo.hand_made(), demo.bodies("support"))
+        mailbox = demo.Mailbox(Path(settings.EMAIL_FILE_PATH)) if settings.EMAIL_FILE_PATH else None
         upstream.catch_up()
         while True:
             # What an earlier run posted is only answered again, and costs no pause.
@@ -46,6 +47,8 @@ class Command(BaseCommand):
                     left = None if left is None else left - 1
                     break
             upstream.listen()
+            for line in mailbox.news() if mailbox else ():
+                self.say(line)
             time.sleep(1 / options["rate"])
 
     def say(self, line: str) -> None:
