@@ -1,7 +1,7 @@
 """One e-mail, by the server that EMAIL_URL names: no database here, and no transaction around it."""
 
 import time
-from smtplib import SMTPException, SMTPResponseException
+from smtplib import SMTPException, SMTPRecipientsRefused, SMTPResponseException
 
 from django.conf import settings
 from django.core.mail import BadHeaderError, EmailMessage
@@ -26,6 +26,10 @@ def mail(address: str, *, message_id: str, subject: str, text: str) -> Answered:
             status = TAKEN
     except SMTPResponseException as refusal:
         status, error = refusal.smtp_code, f"{type(refusal).__name__}: {_readable(refusal.smtp_error)}"
+    except SMTPRecipientsRefused as refusal:
+        # One address was written to, so one was refused.
+        ((status, said),) = refusal.recipients.values()
+        error = f"{type(refusal).__name__}: {_readable(said)}"
     except (SMTPException, OSError, BadHeaderError, ValueError) as fault:
         error = f"{type(fault).__name__}: {fault}"
     return Answered(
