@@ -100,7 +100,7 @@ def in_full(tried: Tried, *, chosen: str) -> InFull | None:
     run = next((run for run in done if str(run.pk) == chosen), next(iter(done), None))
     if run is None:
         return None
-    found = run.result
+    found: Mapping[str, Any] = run.result or {}
     ids = [UUID(one) for side in ("now_alone", "now_asked") for one in found[side]["decisions"]]
     changed = _changed(ids, version=tried.version)
     return InFull(
