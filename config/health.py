@@ -12,8 +12,7 @@ from django.views.decorators.http import require_safe
 from prometheus_client import CONTENT_TYPE_LATEST
 
 from config.metrics import exposition
-from reviews.models import Heartbeat
-from reviews.queries.status import LATE_AFTER
+from reviews.queries.machine import processes
 
 _migrated = False
 
@@ -33,11 +32,10 @@ def readyz(request: HttpRequest) -> JsonResponse:
             found.update(status="not ready", migrations="missing")
         else:
             now = datetime.now(tz=UTC)
-            for name, beat_at in Heartbeat.objects.exclude(name__contains=":").values_list("name", "beat_at"):
-                age = now - beat_at
-                found["processes"][name] = {
-                    "state": "late" if age > LATE_AFTER else "ok",
-                    "age_seconds": round(age.total_seconds(), 1),
+            for beat in processes(now=now):
+                found["processes"][beat.name] = {
+                    "state": "late" if beat.late else "ok",
+                    "age_seconds": round((now - beat.at).total_seconds(), 1),
                 }
     except Error:
         found.update(status="not ready", database="no answer", migrations="unknown")

@@ -228,7 +228,7 @@ def no_policy(proposal: Proposal, *, live_versions: int) -> Reason:
 
 _PAUSED: Final = {
     "everything": "Everything is paused.",
-    "restored": "The console was restored from a backup, and nobody has confirmed yet what is missing.",
+    "restored": "The console was restored from a backup, or its log was changed, and that is not cleared up yet.",
 }
 
 

@@ -12,6 +12,12 @@ from reviews.domain.vocabulary import ChannelKind, EventKind, Notice
 OF_TICKETS: Final = frozenset({Notice.TICKET_ESCALATED, Notice.TICKET_REMINDED})
 """Those that come by the dozen, and are gathered into one."""
 
+OF_THE_LOG: Final = {
+    "log_broken": "the log is not what was sealed. Nothing runs alone and no permit is issued",
+    "restored": "the database was put back to an earlier state. Nothing runs alone and no permit is issued",
+}
+"""Alarms of the sealer's, and what is said of each."""
+
 
 def notice_of(kind: EventKind, body: Mapping[str, Any]) -> Notice | None:
     """What people are told of an event with this body; None where it is nobody's news."""
@@ -45,6 +51,8 @@ def sentence(notice: Notice, body: Mapping[str, Any], *, workflow: str, about: s
         case Notice.TICKET_REMINDED:
             share = "nine tenths" if body.get("share") == "nine_tenths" else "half"
             return f"{workflow}: a ticket{what} has waited {share} of its time."
+        case Notice.ALARM_RAISED if body.get("kind") in OF_THE_LOG:
+            return f"{everything}: {OF_THE_LOG[str(body['kind'])]}; people can go on deciding."
         case Notice.ALARM_RAISED:
             return f"{everything}: an alarm is raised: {str(body.get('kind', '')).replace('_', ' ')}{what}."
         case Notice.AUTONOMY_WITHDRAWN:

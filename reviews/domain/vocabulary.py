@@ -131,12 +131,13 @@ class EventKind(TextChoices):
 
 
 class RestoreCause(TextChoices):
-    """By what a restored database was known."""
+    """By what it was known that the database, or its log, is not what it was."""
 
     COMMAND = "command", "Restored by command"  # `manage.py restore` says so itself
     ANOTHER = "another", "Another database"  # not the one that was sealed last, and nothing outside vouches for it
     BEHIND = "behind", "Older than the newest checkpoint"  # a checkpoint outside is of a larger tree
     DIFFERS = "differs", "Not what was sealed"  # a checkpoint outside has another root than the tree
+    BROKEN = "broken", "Changed since it was sealed"  # the rows of the log in the database aren't what was signed
     UNREADABLE = "unreadable", "A checkpoint that can't be checked"  # the one outside isn't signed by a key of ours
 
 

@@ -138,7 +138,10 @@ class Migration(migrations.Migration):
                 (
                     "client",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="reviews.client"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="reviews.client",
                     ),
                 ),
                 (
@@ -162,7 +165,10 @@ class Migration(migrations.Migration):
                 (
                     "workflow",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="decisions", to="policies.workflow"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="decisions",
+                        to="policies.workflow",
                     ),
                 ),
             ],
@@ -360,6 +366,7 @@ class Migration(migrations.Migration):
                 (
                     "channel",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="deliveries",
@@ -369,6 +376,7 @@ class Migration(migrations.Migration):
                 (
                     "decision",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="deliveries",
@@ -437,7 +445,11 @@ class Migration(migrations.Migration):
             model_name="delivery",
             name="endpoint",
             field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.CASCADE, related_name="deliveries", to="reviews.endpoint"
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.CASCADE,
+                related_name="deliveries",
+                to="reviews.endpoint",
             ),
         ),
         migrations.CreateModel(
@@ -496,7 +508,11 @@ class Migration(migrations.Migration):
                 (
                     "client",
                     models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="reviews.client"
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="reviews.client",
                     ),
                 ),
                 (
@@ -529,7 +545,11 @@ class Migration(migrations.Migration):
                 (
                     "workflow",
                     models.ForeignKey(
-                        null=True, on_delete=django.db.models.deletion.PROTECT, related_name="+", to="policies.workflow"
+                        db_index=False,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="policies.workflow",
                     ),
                 ),
             ],
@@ -538,7 +558,10 @@ class Migration(migrations.Migration):
             model_name="delivery",
             name="event",
             field=models.ForeignKey(
-                on_delete=django.db.models.deletion.PROTECT, related_name="deliveries", to="reviews.event"
+                db_index=False,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="deliveries",
+                to="reviews.event",
             ),
         ),
         migrations.CreateModel(
@@ -764,7 +787,10 @@ class Migration(migrations.Migration):
                 (
                     "client",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="intakes", to="reviews.client"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="intakes",
+                        to="reviews.client",
                     ),
                 ),
             ],
@@ -793,7 +819,10 @@ class Migration(migrations.Migration):
                 (
                     "intake",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="lines", to="reviews.intake"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="lines",
+                        to="reviews.intake",
                     ),
                 ),
             ],
@@ -855,6 +884,7 @@ class Migration(migrations.Migration):
                             ("another", "Another database"),
                             ("behind", "Older than the newest checkpoint"),
                             ("differs", "Not what was sealed"),
+                            ("broken", "Changed since it was sealed"),
                             ("unreadable", "A checkpoint that can't be checked"),
                         ],
                         max_length=12,
@@ -908,6 +938,7 @@ class Migration(migrations.Migration):
                 (
                     "user",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.CASCADE,
                         related_name="saved_filters",
                         to=settings.AUTH_USER_MODEL,
@@ -929,6 +960,7 @@ class Migration(migrations.Migration):
                 (
                     "decision",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="shadow_assessments",
                         to="reviews.decision",
@@ -1017,6 +1049,7 @@ class Migration(migrations.Migration):
                 (
                     "claimed_by",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="claims",
@@ -1047,6 +1080,7 @@ class Migration(migrations.Migration):
                 (
                     "reserved_for",
                     models.ForeignKey(
+                        db_index=False,
                         null=True,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="+",
@@ -1056,7 +1090,10 @@ class Migration(migrations.Migration):
                 (
                     "workflow",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="tickets", to="policies.workflow"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="tickets",
+                        to="policies.workflow",
                     ),
                 ),
             ],
@@ -1075,7 +1112,10 @@ class Migration(migrations.Migration):
                 (
                     "ticket",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.CASCADE, related_name="skips", to="reviews.ticket"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="skips",
+                        to="reviews.ticket",
                     ),
                 ),
             ],
@@ -1153,7 +1193,10 @@ class Migration(migrations.Migration):
                 (
                     "ticket",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="estimates", to="reviews.ticket"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="estimates",
+                        to="reviews.ticket",
                     ),
                 ),
             ],
@@ -1175,7 +1218,10 @@ class Migration(migrations.Migration):
                 (
                     "decision",
                     models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="truths", to="reviews.decision"
+                        db_index=False,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="truths",
+                        to="reviews.decision",
                     ),
                 ),
             ],
@@ -1240,6 +1286,7 @@ class Migration(migrations.Migration):
                 (
                     "reviewer",
                     models.ForeignKey(
+                        db_index=False,
                         on_delete=django.db.models.deletion.PROTECT,
                         related_name="verdicts",
                         to=settings.AUTH_USER_MODEL,
@@ -1263,7 +1310,12 @@ class Migration(migrations.Migration):
                 ("currency", models.CharField(blank=True, max_length=16)),
                 ("count", models.PositiveIntegerField(default=0)),
                 ("amount", reviews.models.columns.ExactDecimalField(default=0)),
-                ("workflow", models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, to="policies.workflow")),
+                (
+                    "workflow",
+                    models.ForeignKey(
+                        db_index=False, on_delete=django.db.models.deletion.PROTECT, to="policies.workflow"
+                    ),
+                ),
             ],
             options={
                 "constraints": [
@@ -1301,7 +1353,11 @@ class Migration(migrations.Migration):
             model_name="outcome",
             name="verdict",
             field=models.ForeignKey(
-                null=True, on_delete=django.db.models.deletion.PROTECT, related_name="outcomes", to="reviews.verdict"
+                db_index=False,
+                null=True,
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="outcomes",
+                to="reviews.verdict",
             ),
         ),
         migrations.AddField(
@@ -1517,7 +1573,9 @@ class Migration(migrations.Migration):
         ),
         migrations.AddIndex(
             model_name="ticket",
-            index=models.Index(models.F("claimed_by"), condition=models.Q(("state", "claimed")), name="held_tickets"),
+            index=models.Index(
+                models.F("claimed_by"), condition=models.Q(("claimed_by__isnull", False)), name="held_tickets"
+            ),
         ),
         migrations.AddIndex(
             model_name="ticket",

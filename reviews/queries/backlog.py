@@ -1,16 +1,14 @@
-"""What waits to be done, and since when: for the machines and people who look whether it is being done."""
+"""What waits for people to answer or for the sweeper to act on, and what is stopped: as Prometheus is told of it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 
 from django.db import connection
+from django.db.models import Count, Q
 
 from policies.models import Switch, Workflow
-from reviews.models import Endpoint, Heartbeat
-from reviews.queries.seal import newest_checkpoint, oldest_unsealed_at
-
-EVIDENCE = "evidence:"
+from reviews.models import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,41 +26,29 @@ class Backlog:
     tickets: Mapping[str, Waiting]  # by group: what nobody has answered yet, claimed or not, since it was opened
     overdue: Waiting  # tickets past their due time that were not escalated yet
     unsettled: Waiting  # verdicts whose hold is over
-    deliveries: Waiting  # messages to endpoints and channels that did not arrive yet, since the first was due
-    intakes: Waiting  # received to be judged later, and not finished
     failing_endpoints: int
     disabled_endpoints: int
-    unsealed_since: datetime | None  # the oldest event that the tree doesn't hold
-    checkpoint_at: datetime | None
-    heartbeats: Mapping[str, datetime]  # by process
-    evidence: Mapping[str, datetime]  # by workflow: when its evidence was assessed last
     paused: Mapping[str, bool]  # by workflow; under "" everything
 
 
 def backlog(*, now: datetime) -> Backlog:
-    """Eight queries, each over what waits and not over what is done."""
+    """Four queries, each over what waits and not over what is done."""
     found: dict[str, Waiting] = {}
     tickets: dict[str, Waiting] = {}
     with connection.cursor() as cursor:
         cursor.execute(_WAITING, {"now": now})
         for kind, group, count, since in cursor.fetchall():
             (tickets if group else found)[group or kind] = Waiting(count, since)
-    beats = dict(Heartbeat.objects.values_list("name", "beat_at"))
-    checkpoint = newest_checkpoint()
+    failing, disabled = Q(active=True, failing_since__isnull=False), Q(active=False, disabled_at__isnull=False)
+    endpoints = Endpoint.objects.aggregate(failing=Count("pk", filter=failing), disabled=Count("pk", filter=disabled))
     everything = Switch.objects.values_list("paused", flat=True).first()
     paused = dict(Workflow.objects.order_by("key").values_list("key", "paused"))
     return Backlog(
         tickets=tickets,
         overdue=found["overdue"],
         unsettled=found["unsettled"],
-        deliveries=found["deliveries"],
-        intakes=found["intakes"],
-        failing_endpoints=Endpoint.objects.filter(active=True, failing_since__isnull=False).count(),
-        disabled_endpoints=Endpoint.objects.filter(active=False, disabled_at__isnull=False).count(),
-        unsealed_since=oldest_unsealed_at(),
-        checkpoint_at=checkpoint.created_at if checkpoint else None,
-        heartbeats={name: at for name, at in beats.items() if ":" not in name},
-        evidence={name.removeprefix(EVIDENCE): at for name, at in beats.items() if name.startswith(EVIDENCE)},
+        failing_endpoints=endpoints["failing"],
+        disabled_endpoints=endpoints["disabled"],
         # The switch that nobody ever touched is there; one that is missing stops everything.
         paused={"": everything is not False, **paused},
     )
@@ -79,9 +65,4 @@ _WAITING = """
     UNION ALL
     SELECT 'unsettled', NULL, count(*), min(effective_at) FROM reviews_ticket
      WHERE state = 'decided' AND effective_at < %(now)s
-    UNION ALL
-    SELECT 'deliveries', NULL, count(*), min(next_attempt_at) FILTER (WHERE next_attempt_at < %(now)s)
-      FROM reviews_delivery WHERE state = 'waiting'
-    UNION ALL
-    SELECT 'intakes', NULL, count(*), min(received_at) FROM reviews_intake WHERE finished_at IS NULL
 """

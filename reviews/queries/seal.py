@@ -13,11 +13,13 @@ from reviews.domain.checkpoint import checkpoint_of
 from reviews.domain.entry import EventRow
 from reviews.domain.merkle import TILE_LEVELS, TILE_WIDTH, Frontier, Tiles, consistency_proof, frontier_of
 from reviews.domain.merkle import inclusion_proof as proof_of
-from reviews.models import Checkpoint, KeptNode, Leaf, Restore
+from reviews.models import Checkpoint, Heartbeat, KeptNode, Leaf, Restore
 
 ROW = """e.id, e.xid::text::bigint, e.epoch, e.kind, e.at, e.user_id, e.client_id, e.workflow_id, e.decision_id,
          e.ticket_id, e.policy_change_id, e.body"""
 """The columns of an EventRow, of an event `e`."""
+RECHECK = "seal:recheck"
+"""The heartbeat of whoever looks again at what is sealed."""
 
 
 def newest_checkpoint() -> Checkpoint | None:
@@ -34,6 +36,12 @@ def name_of_log() -> str:
 def open_restore() -> Restore | None:
     """What makes the console RESTORED, until it is acknowledged. One query."""
     return Restore.objects.filter(acknowledged_at__isnull=True).first()
+
+
+def fault_found() -> str:
+    """What was found last to be otherwise than it was sealed; "" for nothing. One query."""
+    kept = Heartbeat.objects.filter(pk=RECHECK).values_list("detail", flat=True).first() or {}
+    return str(kept.get("fault", ""))
 
 
 def kept_tiles() -> Tiles:

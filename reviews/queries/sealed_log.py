@@ -26,7 +26,7 @@ def export_lines(*, keys: Sequence[bytes], name: str) -> Iterator[bytes]:
     yield orjson.dumps({"log": name, "keys": [verifier_key(name, public) for public in keys]})
     head = next(notes, None)
     written = 0
-    while rows := _leaves(written, size):
+    while rows := sealed_rows(written, size):
         for index, hashed, row in rows:
             while head is not None and head[0] <= index:
                 yield orjson.dumps({"checkpoint": head[1]})
@@ -40,7 +40,8 @@ def export_lines(*, keys: Sequence[bytes], name: str) -> Iterator[bytes]:
     yield orjson.dumps({"end": written, "unsealed": _passed_over()})
 
 
-def _leaves(start: int, end: int) -> list[tuple[int, bytes, EventRow | None]]:
+def sealed_rows(start: int, end: int) -> list[tuple[int, bytes, EventRow | None]]:
+    """Index, hash and event of the leaves from `start`, below `end`, at most 2,000; None where the event is gone."""
     with connection.cursor() as cursor:
         cursor.execute(
             f"""

@@ -5,7 +5,7 @@ from datetime import datetime
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, Q
+from django.db.models import Q, Subquery
 
 from policies.models import Switch, Workflow
 from reviews.domain.vocabulary import Theme
@@ -16,7 +16,7 @@ from reviews.models import Restore, ReviewerProfile, SavedFilter, Ticket
 class Stops:
     """What runs nothing alone at the moment."""
 
-    restored: bool  # the database was put back to an earlier state, and nobody has acknowledged it
+    restored: str  # the cause, where the database or its log is not what it was and nobody has acknowledged it
     everything: bool
     workflows: tuple[str, ...]  # their titles
 
@@ -24,10 +24,10 @@ class Stops:
 def stops() -> Stops:
     """A restore, and both kinds of switch. Two queries."""
     titles = Workflow.objects.filter(paused=True).order_by("title").values_list("title", flat=True)
-    restored = Exists(Restore.objects.filter(acknowledged_at__isnull=True))
+    restored = Subquery(Restore.objects.filter(acknowledged_at__isnull=True).values("cause")[:1])
     switch = Switch.objects.annotate(restored=restored).values_list("paused", "restored").first()
-    everything, is_restored = switch or (True, False)
-    return Stops(restored=is_restored, everything=everything, workflows=tuple(titles))
+    everything, cause = switch or (True, None)
+    return Stops(restored=cause or "", everything=everything, workflows=tuple(titles))
 
 
 def workflows_of(user: User) -> tuple[tuple[str, str], ...]:

@@ -7,21 +7,13 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from django.db import connection
-from django.db.models import Count, F, Min, Sum
 
 from policies.models import Workflow
-from reviews.domain.vocabulary import DeliveryState
-from reviews.models import Delivery, Heartbeat, Intake, Leaf
-from reviews.queries.backlog import EVIDENCE
 from reviews.queries.candidates import FIRST, LATER
-from reviews.queries.seal import newest_checkpoint, oldest_unsealed_at
+from reviews.queries.machine import Machine, machine
 
 COUNTED: Final = 100_000
 """So many tickets are looked at of each kind; past it the figures of the backlog say "at least"."""
-LATE_AFTER: Final = timedelta(seconds=30)
-"""A process that hasn't beaten for so long is late: deaf, not quiet."""
-PURGE: Final = "sweep:purge"
-"""The heartbeat of the daily look at retention."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,82 +31,25 @@ class WorkflowBacklog:
 
 
 @dataclass(frozen=True, slots=True)
-class Outbox:
-    """Messages that are on their way, or were given up."""
-
-    waiting: int
-    oldest_at: datetime | None
-    dead: int
-    newest_dead_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Sealing:
-    """How far the log is sealed. All None where nothing was sealed yet, or nothing waits for it."""
-
-    oldest_unsealed_at: datetime | None
-    leaves: int
-    checkpoint_size: int | None
-    checkpoint_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Intakes:
-    """What was received and isn't ingested yet."""
-
-    unfinished: int
-    lines_left: int
-    oldest_at: datetime | None
-
-
-@dataclass(frozen=True, slots=True)
-class Beat:
-    """When a process, or a workflow's evidence, last did its work."""
-
-    name: str
-    at: datetime
-    late: bool
-
-
-@dataclass(frozen=True, slots=True)
 class Status:
     backlog: tuple[WorkflowBacklog, ...]
     at_least: bool  # the backlog was not counted to its end
-    outbox: Outbox
-    sealing: Sealing
-    intakes: Intakes
-    processes: tuple[Beat, ...]
-    evidence: tuple[Beat, ...]
-    purged_at: datetime | None  # when retention was last seen to
+    machine: Machine
     rung: tuple[tuple[str, datetime], ...]  # what the sweeper rings by the clock, and when it did last
     last_round: tuple[tuple[str, int], ...]  # what its last round did, by step
     failed: int  # steps of it
 
 
 def status_of(*, evidence_max_age: timedelta, now: datetime) -> Status:
-    """Everything on the status page. Ten queries, whatever there is."""
+    """Everything on the status page. Eight queries, whatever there is."""
     counts = _counts(now=now)
-    beats = {beat.name: beat for beat in Heartbeat.objects.order_by("name")}
-    sweeper = beats.get("sweeper")
-    done: Mapping[str, int] = sweeper.detail.get("done", {}) if sweeper else {}
+    found = machine(evidence_max_age=evidence_max_age, now=now)
+    done: Mapping[str, int] = found.sweep.get("done", {})
     return Status(
         backlog=_backlog(counts),
         at_least=any(count >= COUNTED for count in _totals(counts).values()),
-        outbox=_outbox(),
-        sealing=_sealing(),
-        intakes=_intakes(),
-        processes=tuple(
-            Beat(name=name, at=beat.beat_at, late=now - beat.beat_at > LATE_AFTER)
-            for name, beat in beats.items()
-            if ":" not in name
-        ),
-        evidence=tuple(
-            Beat(name=name.removeprefix(EVIDENCE), at=beat.beat_at, late=now - beat.beat_at > evidence_max_age)
-            for name, beat in beats.items()
-            if name.startswith(EVIDENCE)
-        ),
-        purged_at=beats[PURGE].beat_at if PURGE in beats else None,
-        rung=_rung(sweeper.detail if sweeper else {}),
+        machine=found,
+        rung=_rung(found.sweep),
         last_round=tuple((name, count) for name, count in done.items() if name != "failed"),
         failed=done.get("failed", 0),
     )
@@ -181,31 +116,3 @@ def _backlog(counts: Counts) -> tuple[WorkflowBacklog, ...]:
             )
         )
     return tuple(rows)
-
-
-# ---- The machine ----------------------------------------------------------------------------------------------------
-
-
-def _outbox() -> Outbox:
-    waiting = Delivery.objects.filter(state=DeliveryState.WAITING).aggregate(n=Count("pk"), oldest=Min("created_at"))
-    dead = Delivery.objects.filter(state=DeliveryState.DEAD)
-    newest = dead.order_by("-created_at").values_list("created_at", flat=True).first()
-    return Outbox(waiting=waiting["n"], oldest_at=waiting["oldest"], dead=dead.count(), newest_dead_at=newest)
-
-
-def _sealing() -> Sealing:
-    leaves = Leaf.objects.order_by("-index").values_list("index", flat=True).first()
-    newest = newest_checkpoint()
-    return Sealing(
-        oldest_unsealed_at=oldest_unsealed_at(),
-        leaves=0 if leaves is None else leaves + 1,
-        checkpoint_size=newest.size if newest else None,
-        checkpoint_at=newest.created_at if newest else None,
-    )
-
-
-def _intakes() -> Intakes:
-    found = Intake.objects.filter(finished_at__isnull=True).aggregate(
-        n=Count("pk"), left=Sum(F("lines_total") - F("lines_done")), oldest=Min("received_at")
-    )
-    return Intakes(unfinished=found["n"], lines_left=found["left"] or 0, oldest_at=found["oldest"])

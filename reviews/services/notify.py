@@ -16,7 +16,7 @@ from django.urls import reverse
 from policies.domain.canonical import canonical_bytes
 from policies.models import ActionType
 from policies.permissions import ADMINS, LEADS
-from reviews.domain.notices import OF_TICKETS, notice_of, sentence
+from reviews.domain.notices import OF_THE_LOG, OF_TICKETS, notice_of, sentence
 from reviews.domain.vocabulary import DeliveryState, EventKind, Notice
 from reviews.models import Channel, Delivery, Event
 from reviews.queries import name_of
@@ -139,6 +139,8 @@ def _page(event: Event, notice: Notice, about: Mapping[str, Any]) -> str:
     if notice == Notice.ENDPOINT_DISABLED:
         kind = "channel" if about.get("what") == "channel_disabled" else "endpoint"
         return reverse(f"admin:reviews_{kind}_change", args=(about[kind],))
+    if notice == Notice.ALARM_RAISED and about.get("kind") in OF_THE_LOG:
+        return reverse("sealed-log")
     if notice == Notice.ALARM_RAISED:
         return reverse("insights") + (f"?workflow={event.workflow.key}" if event.workflow else "")
     return reverse("policy", args=(event.workflow.key,)) if event.workflow else reverse("policies")

@@ -48,7 +48,9 @@ class Paused(PermitRefused):
 
 
 class Restored(PermitRefused):
-    detail = "The console was restored from a backup: nothing is let run until an admin knows what is missing."
+    detail = (
+        "The console was restored from a backup, or its log was changed: nothing is let run until that is cleared up."
+    )
 
 
 class NotSettled(PermitRefused):

@@ -13,7 +13,7 @@ from django.db import connection, transaction
 from policies.models import Workflow
 from reviews.domain.vocabulary import EventKind
 from reviews.models import Decision, Heartbeat
-from reviews.queries.status import PURGE
+from reviews.queries.machine import PURGE
 from reviews.services.beat import beat
 from reviews.services.record import record
 

@@ -2,6 +2,10 @@
 
 A checkpoint from outside that matches shows that nothing is; where it doesn't, an admin accepts the loss.
 
+The same holds, by the same means, once the rows of the log are found to be otherwise than they were sealed, which is
+told as LOG BROKEN. That can't be accepted, since the log can never again be verified then: it ends by itself when the
+rows are as they were, from a backup or from an export, and have all been looked at again.
+
 A restored database is known by the newest checkpoint outside, which is of a larger tree or of another one; or, where
 there is none, by being another database than the one that was sealed last. A first start is neither: it has no tree.
 """
@@ -17,12 +21,13 @@ from django.db.models import Max
 from policies.permissions import is_admin
 from policies.services.stop import take_stop_lock_exclusive
 from reviews.domain.entry import EventRow
-from reviews.domain.vocabulary import EventKind, RestoreCause
+from reviews.domain.vocabulary import EventKind, RestoreCause, WebhookType
 from reviews.models import Checkpoint, Event, Heartbeat, Restore
-from reviews.queries.seal import ROW, frontier_at, newest_checkpoint, open_restore
+from reviews.queries.seal import ROW, fault_found, frontier_at, newest_checkpoint, open_restore
 from reviews.services.beat import beat
 from reviews.services.outside import Outside, newest_outside, read_outside
-from reviews.services.record import record
+from reviews.services.recheck import recheck_some
+from reviews.services.record import announce, record
 from reviews.services.tree import grow, sealed_tree, sign_head, wait_for_seal_lock
 
 logger = structlog.get_logger(__name__)
@@ -35,6 +40,17 @@ class NotRestored(Exception):
 
     def __init__(self) -> None:
         super().__init__("The console is not RESTORED; there is nothing to acknowledge.")
+
+
+class StillBroken(Exception):
+    """What the database holds of the log is not what was sealed, and nobody can accept that."""
+
+    def __init__(self) -> None:
+        found = fault_found() or "not all of it has been looked at since it was put right"
+        super().__init__(
+            f"The log is broken: {found}. Put back its rows as they were sealed, from a backup or an export; once all "
+            "of them have been looked at again, this ends by itself."
+        )
 
 
 class LossNotAccepted(Exception):
@@ -59,13 +75,21 @@ def instance_of_database() -> str:
     return str(instance)
 
 
-def look_outside(*, now: datetime) -> bool:
-    """Whether the log may go on: the database is the one that was sealed last, and no checkpoint outside contradicts.
+def may_go_on(*, now: datetime) -> bool:
+    """Whether the log may go on: it is whole, the one that was sealed last, and no checkpoint outside contradicts it.
 
     Where it isn't, the console is RESTORED from this transaction on; where a checkpoint outside shows that nothing is
     missing, it is no longer. Call it while holding the sealer's lock. Raises KeyFileError.
     """
-    newest, outside, restore = newest_checkpoint(), newest_outside(), open_restore()
+    restore = open_restore()
+    is_broken = restore is not None and restore.cause == RestoreCause.BROKEN
+    found = recheck_some(in_a_hurry=is_broken, now=now)
+    if found.fault:
+        if restore is None:
+            note_broken(found.fault, now=now)
+        logger.error("the log is broken", fault=found.fault)
+        return False
+    newest, outside = newest_checkpoint(), newest_outside()
     cause, is_vouched_for = compare(newest, outside)
     if cause is None and not is_vouched_for and newest is not None and _is_another():
         cause = RestoreCause.ANOTHER
@@ -74,7 +98,8 @@ def look_outside(*, now: datetime) -> bool:
         restore = note_restore(RestoreCause.ANOTHER, outside=outside, now=now)
     if restore is None and cause is not None:
         restore = note_restore(cause, outside=outside, now=now)
-    if restore is not None and cause is None and is_vouched_for:
+        _raise_alarm("restored", restore, now=now)
+    if restore is not None and cause is None and (found.is_whole if is_broken else is_vouched_for):
         _acknowledge(restore, outside=outside, is_matched=True, user=None, now=now)
         return True
     return restore is None
@@ -136,11 +161,25 @@ def note_restored_by_command(*, now: datetime) -> Restore:
         return open_restore() or note_restore(RestoreCause.COMMAND, outside=newest_outside(), now=now)
 
 
+def note_broken(fault: str, *, now: datetime) -> Restore:
+    """Stop as after a restore: the rows of the log are not what was sealed. Writes a Restore, and raises the alarm."""
+    logger.critical("log broken", fault=fault)
+    restore = note_restore(RestoreCause.BROKEN, outside=None, now=now)
+    _raise_alarm("log_broken", restore, now=now)
+    return restore
+
+
+def _raise_alarm(kind: str, restore: Restore, *, now: datetime) -> None:
+    """Tell people by their channels and systems by webhook. Writes an Event, and deliveries."""
+    body = {"kind": kind, "cause": str(restore.cause), "epoch": restore.epoch, "size": restore.size}
+    announce(record(EventKind.ALARM_RAISED, now=now, body=body), WebhookType.ALARM_RAISED, body=body)
+
+
 def acknowledge_restore(*, user: User, note: str | None, accept_loss: bool, now: datetime) -> Restore:
     """Say that the log may go on, having looked at the newest checkpoint outside: `note`, or the file's.
 
     Where that matches, nothing is missing. Where it doesn't, or there is none, `accept_loss` says that what is missing
-    is known. Writes the Restore and an Event. Raises NotRestored, NotAnAdmin, LossNotAccepted, TreeBroken,
+    is known. Writes the Restore and an Event. Raises NotRestored, StillBroken, NotAnAdmin, LossNotAccepted, TreeBroken,
     KeyFileError.
     """
     if not is_admin(user):
@@ -150,6 +189,8 @@ def acknowledge_restore(*, user: User, note: str | None, accept_loss: bool, now:
         restore = open_restore()
         if restore is None:
             raise NotRestored
+        if restore.cause == RestoreCause.BROKEN or fault_found():
+            raise StillBroken
         outside = newest_outside() if note is None else read_outside(note)
         cause, is_vouched_for = compare(newest_checkpoint(), outside)
         if not is_vouched_for and not accept_loss:

@@ -14,7 +14,7 @@ from reviews.domain.entry import EventRow
 from reviews.models import Checkpoint
 from reviews.queries.seal import ROW, newest_checkpoint, open_restore
 from reviews.services.outside import keep_outside
-from reviews.services.restored import beat_sealer, look_outside
+from reviews.services.restored import beat_sealer, may_go_on, note_broken
 from reviews.services.signing import create_key_file, rotate_key_file, signing_keys
 from reviews.services.tree import (
     TreeBroken,
@@ -35,8 +35,8 @@ IDLE: Final = timedelta(minutes=10)
 def seal_events(*, now: datetime, chunks: int = CHUNKS_A_ROUND) -> int:
     """Seal what happened, in chunks of a transaction each, and keep the new checkpoints outside; how many events.
 
-    Nothing is sealed while the console is RESTORED, or while another sealer is at work. Writes leaves, nodes,
-    checkpoints and the sealer's heartbeat. Raises TreeBroken, KeyFileError.
+    Nothing is sealed while the console is RESTORED or the log is broken, or while another sealer is at work. Writes
+    leaves, nodes, checkpoints and the sealer's heartbeat. Raises KeyFileError.
     """
     total = 0
     for _ in range(chunks):
@@ -70,11 +70,15 @@ def rotate_log_key(*, now: datetime) -> Checkpoint | None:
 
 
 def _seal_chunk(*, now: datetime) -> int:
-    if not take_seal_lock() or not look_outside(now=now):
+    if not take_seal_lock() or not may_go_on(now=now):
         return 0
     newest = newest_checkpoint()
-    frontier = sealed_tree(newest)
-    rows = _next_events(epoch=present_epoch(), size=frontier.size)
+    try:
+        frontier = sealed_tree(newest)
+        rows = _next_events(epoch=present_epoch(), size=frontier.size)
+    except TreeBroken as fault:
+        note_broken(str(fault), now=now)
+        return 0
     if rows:
         grow(frontier, rows)
     is_idle = newest is not None and abs(now - newest.created_at) >= IDLE

@@ -344,7 +344,7 @@ def banners(context: dict[str, Any]) -> dict[str, Any]:
         return {"lines": []}
     stopped = stops()
     if stopped.restored:
-        return {"lines": [], "restored": True, "how": _url_of("sealed-log") if may_read_log(user) else ""}
+        return {"lines": [], "restored": stopped.restored, "how": _url_of("sealed-log") if may_read_log(user) else ""}
     if stopped.everything:
         return {"lines": [{"title": "Everything is paused.", "tone": "stop"}]}
     return {"lines": [{"title": f"{title} is paused.", "tone": ""} for title in stopped.workflows]}

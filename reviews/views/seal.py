@@ -13,7 +13,15 @@ from reviews.domain.checkpoint import verifier_key
 from reviews.domain.entry import entry_of
 from reviews.models import Event
 from reviews.permissions import may_read_log
-from reviews.queries.seal import event_row, name_of_log, newest_checkpoint, oldest_unsealed_at, open_restore, place_of
+from reviews.queries.seal import (
+    event_row,
+    fault_found,
+    name_of_log,
+    newest_checkpoint,
+    oldest_unsealed_at,
+    open_restore,
+    place_of,
+)
 from reviews.queries.sealed_log import export_lines
 from reviews.services.note_export import note_export
 from reviews.services.signing import KeyFileError, signing_keys
@@ -29,6 +37,7 @@ def sealed_log(request: PageRequest) -> HttpResponse:
         "checkpoint": newest_checkpoint(),
         "unsealed_at": oldest_unsealed_at(),
         "restore": open_restore(),
+        "fault": fault_found(),
         "keys": [verifier_key(name_of_log(), key) for key in keys],
         "kept_in": settings.LOG_ANCHOR_FILE,
         "now": timezone.now(),

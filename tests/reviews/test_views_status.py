@@ -52,7 +52,7 @@ def test_it_can_be_read_where_nothing_has_happened_yet(client):
     page = client.get("/status/").content.decode()
     for said in ("No process has beaten yet.", "Nothing was swept yet.", "nothing runs alone"):
         assert said in page
-    assert found(timezone.now()).sealing.checkpoint_at is None
+    assert found(timezone.now()).machine.sealing.checkpoint_at is None
 
 
 def test_the_backlog_is_counted_by_workflow(now, settings):
@@ -83,25 +83,25 @@ def test_deliveries_that_wait_or_were_given_up_are_counted(now):
     Endpoint.objects.create(client=upstream, url="https://hooks.example.org/in", secret="whsec_YQ==")
     make.submit_one(client=upstream, now=now - HOUR)
     make.submit_one(client=upstream, now=now)
-    assert (found(now).outbox.waiting, found(now).outbox.oldest_at) == (2, now - HOUR)
+    assert (found(now).machine.deliveries.waiting, found(now).machine.deliveries.due_since) == (2, now - HOUR)
     Delivery.objects.filter(created_at=now).update(state=DeliveryState.DEAD)
-    outbox = found(now).outbox
-    assert (outbox.waiting, outbox.dead, outbox.newest_dead_at) == (1, 1, now)
+    outbox = found(now).machine.deliveries
+    assert (outbox.waiting, outbox.dead, outbox.dead_at) == (1, 1, now)
 
 
 def test_the_oldest_unsealed_event_is_the_first_behind_the_last_leaf(now):
     for minutes in (3, 2, 1):
         make.submit_one(now=now - timedelta(minutes=minutes), confidence=None)
     events = list(Event.objects.order_by("epoch", "xid", "id"))
-    assert found(now).sealing.oldest_unsealed_at == events[0].at
+    assert found(now).machine.sealing.unsealed_since == events[0].at
     for index, event in enumerate(events[:-1]):
         Leaf.objects.create(index=index, event=event, hash=b"")
     Checkpoint.objects.create(size=2, root=b"", note="", created_at=now)
-    sealing = found(now).sealing
-    assert (sealing.oldest_unsealed_at, sealing.leaves) == (events[-1].at, len(events) - 1)
+    sealing = found(now).machine.sealing
+    assert (sealing.unsealed_since, sealing.leaves) == (events[-1].at, len(events) - 1)
     assert (sealing.checkpoint_size, sealing.checkpoint_at) == (2, now)
     Leaf.objects.create(index=len(events) - 1, event=events[-1], hash=b"")
-    assert found(now).sealing.oldest_unsealed_at is None
+    assert found(now).machine.sealing.unsealed_since is None
     assert events[-1].kind == EventKind.DECISION_SUBMITTED
 
 
@@ -109,8 +109,8 @@ def test_unfinished_intakes_and_their_lines_are_counted(now):
     upstream, _ = make.make_client(now=now)
     receive_one(client=upstream, raw=b"{}", key=None, now=now)
     Intake.objects.create(client=upstream, kind="batch", fingerprint="", lines_total=9, lines_done=2, received_at=now)
-    intakes = found(now).intakes
-    assert (intakes.unfinished, intakes.lines_left, intakes.oldest_at) == (2, 8, now)
+    intakes = found(now).machine.intakes
+    assert (intakes.unfinished, intakes.lines_left, intakes.since) == (2, 8, now)
 
 
 def test_a_process_that_no_longer_beats_is_late_and_old_evidence_is_told(now):
@@ -118,9 +118,9 @@ def test_a_process_that_no_longer_beats_is_late_and_old_evidence_is_told(now):
     Heartbeat.objects.create(name="worker", beat_at=now - HOUR)
     make.assess_evidence(make.make_workflow(), now=now - HOUR)
     status = found(now)
-    late = {beat.name: beat.late for beat in status.processes}
+    late = {beat.name: beat.late for beat in status.machine.processes}
     assert (late["sweeper"], late["worker"]) == (False, True)
-    assert [(beat.name, beat.late) for beat in status.evidence] == [("support", True)]
+    assert [(beat.name, beat.late) for beat in status.machine.evidence] == [("support", True)]
     assert dict(status.last_round)["settled"] == 0
     assert dict(status.rung)["reviews.tasks.beat"] == now
 

@@ -8,7 +8,7 @@ from django.contrib.auth.models import User
 from django.core.management.base import BaseCommand, CommandError, CommandParser
 from django.utils import timezone
 
-from reviews.services.restored import LossNotAccepted, NotAnAdmin, NotRestored, acknowledge_restore
+from reviews.services.restored import LossNotAccepted, NotAnAdmin, NotRestored, StillBroken, acknowledge_restore
 from reviews.services.signing import KeyFileError
 from reviews.services.tree import TreeBroken
 
@@ -39,7 +39,7 @@ class Command(BaseCommand):
             raise CommandError(
                 f"{refusal} Look for a newer backup first. If there is none, the loss is accepted by --accept-loss."
             ) from None
-        except (NotRestored, NotAnAdmin, TreeBroken, KeyFileError, OSError) as error:
+        except (NotRestored, StillBroken, NotAnAdmin, TreeBroken, KeyFileError, OSError) as error:
             raise CommandError(str(error)) from None
         self.stdout.write(f"Acknowledged. The log goes on in epoch {restore.epoch}; automatic approvals are on again.")
 
