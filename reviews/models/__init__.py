@@ -1,4 +1,9 @@
-"""Decisions, tickets, verdicts and outcomes, in rows."""
+"""Decisions, tickets, verdicts and outcomes, in rows.
+
+A foreign key has `db_index=False` where an index of its own would only be written: where another one begins with it, or
+holds every row in which it is set; and where nothing is looked up by it and what it names is never deleted. A decision
+is written to some twenty indexes with its ticket and its event, and every submission pays for each.
+"""
 
 from reviews.models.client import Allowance, Client, ClientKey
 from reviews.models.decision import BudgetUse, Decision, ShadowAssessment, new_id

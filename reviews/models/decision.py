@@ -44,11 +44,11 @@ class Decision(models.Model):
     """One proposal by an AI. Never changed but by the purge, which empties the content columns."""
 
     id = models.UUIDField(primary_key=True, default=new_id)
-    client = models.ForeignKey(Client, models.PROTECT, related_name="decisions")
+    client = models.ForeignKey(Client, models.PROTECT, related_name="decisions", db_index=False)
     external_id = models.CharField(max_length=255)
     idempotency_key = models.CharField(max_length=255, null=True)
     fingerprint = models.CharField(max_length=64)  # SHA-256 of the request in canonical form
-    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="decisions")
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="decisions", db_index=False)
     action = models.CharField(max_length=80)  # as sent: it may be unknown
     subject_type = models.CharField(max_length=80, blank=True)
     subject_id = models.CharField(max_length=255, blank=True)
@@ -123,7 +123,7 @@ class Decision(models.Model):
 class ShadowAssessment(models.Model):
     """What a shadow version would have said of a decision. Never changed."""
 
-    decision = models.ForeignKey(Decision, models.PROTECT, related_name="shadow_assessments")
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="shadow_assessments", db_index=False)
     policy_version = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="shadow_assessments")
     route = models.CharField(max_length=6, choices=Route)
     reasons = models.JSONField()
@@ -137,7 +137,7 @@ class ShadowAssessment(models.Model):
 class BudgetUse(models.Model):
     """What ran alone in a day: taken by UPDATE … WHERE used + x <= limit in the submitting transaction."""
 
-    workflow = models.ForeignKey(Workflow, models.PROTECT)
+    workflow = models.ForeignKey(Workflow, models.PROTECT, db_index=False)
     action = models.CharField(max_length=80)
     subject = models.CharField(max_length=340, blank=True)  # empty: all subjects together
     day = models.DateField()  # UTC

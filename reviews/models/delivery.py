@@ -82,12 +82,12 @@ class Delivery(models.Model):
     """One message to one endpoint or channel: written with what it tells, sent by the dispatcher, at least once."""
 
     id = models.UUIDField(primary_key=True, default=new_id)  # the webhook-id, the same at each try
-    endpoint = models.ForeignKey(Endpoint, models.CASCADE, null=True, related_name="deliveries")
-    channel = models.ForeignKey(Channel, models.CASCADE, null=True, related_name="deliveries")
+    endpoint = models.ForeignKey(Endpoint, models.CASCADE, null=True, related_name="deliveries", db_index=False)
+    channel = models.ForeignKey(Channel, models.CASCADE, null=True, related_name="deliveries", db_index=False)
     # Who is written to, where the channel has no address of its own.
     recipient = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, null=True, related_name="+")
-    event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries")
-    decision = models.ForeignKey(Decision, models.PROTECT, null=True, related_name="deliveries")
+    event = models.ForeignKey(Event, models.PROTECT, related_name="deliveries", db_index=False)
+    decision = models.ForeignKey(Decision, models.PROTECT, null=True, related_name="deliveries", db_index=False)
     type = models.CharField(max_length=28, choices={**dict(WebhookType.choices), **dict(Notice.choices)})
     body = models.TextField()
     count = models.PositiveIntegerField(default=1, db_default=1)  # how many tickets one notification tells of

@@ -21,7 +21,7 @@ class ReviewerProfile(models.Model):
 class SavedFilter(models.Model):
     """A view of the desk under a name."""
 
-    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_filters")
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="saved_filters", db_index=False)
     title = models.CharField(max_length=80)
     query = models.CharField(max_length=500)
 

@@ -27,8 +27,9 @@ class Event(models.Model):
     kind = models.CharField(max_length=24, choices=EventKind)
     at = models.DateTimeField()
     user = models.ForeignKey(get_user_model(), models.PROTECT, null=True, related_name="+")  # who, where a person
-    client = models.ForeignKey(Client, models.PROTECT, null=True, related_name="+")  # whose decision it concerns
-    workflow = models.ForeignKey(Workflow, models.PROTECT, null=True, related_name="+")
+    # Whose decision it concerns.
+    client = models.ForeignKey(Client, models.PROTECT, null=True, related_name="+", db_index=False)
+    workflow = models.ForeignKey(Workflow, models.PROTECT, null=True, related_name="+", db_index=False)
     decision = models.ForeignKey(Decision, models.PROTECT, null=True, related_name="events")
     ticket = models.ForeignKey(Ticket, models.PROTECT, null=True, related_name="events")
     policy_change = models.OneToOneField(PolicyChange, models.PROTECT, null=True, related_name="event")

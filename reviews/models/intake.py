@@ -14,7 +14,7 @@ class Intake(models.Model):
     """One request that asked to be answered later."""
 
     id = models.UUIDField(primary_key=True, default=new_id)
-    client = models.ForeignKey(Client, models.PROTECT, related_name="intakes")
+    client = models.ForeignKey(Client, models.PROTECT, related_name="intakes", db_index=False)
     kind = models.CharField(max_length=8, choices=IntakeKind)
     idempotency_key = models.CharField(max_length=255, null=True)
     fingerprint = models.CharField(max_length=64)  # SHA-256 of the body
@@ -35,7 +35,7 @@ class Intake(models.Model):
 class IntakeLine(models.Model):
     """One line, the decision's id that it will have, and what became of it."""
 
-    intake = models.ForeignKey(Intake, models.CASCADE, related_name="lines")
+    intake = models.ForeignKey(Intake, models.CASCADE, related_name="lines", db_index=False)
     number = models.PositiveIntegerField()  # from 1
     raw = models.BinaryField()
     decision_id = models.UUIDField()

@@ -20,7 +20,7 @@ class Outcome(models.Model):
     action = models.CharField(max_length=80)
     payload = models.JSONField(null=True)
     payload_sha256 = models.CharField(max_length=64)
-    verdict = models.ForeignKey(Verdict, models.PROTECT, null=True, related_name="outcomes")
+    verdict = models.ForeignKey(Verdict, models.PROTECT, null=True, related_name="outcomes", db_index=False)
     settled_at = models.DateTimeField()
 
     class Meta:
@@ -97,7 +97,7 @@ class Execution(models.Model):
 class Truth(models.Model):
     """What turned out to be right, days later, as a client reported it. Never changed; feedback makes labels of it."""
 
-    decision = models.ForeignKey(Decision, models.PROTECT, related_name="truths")
+    decision = models.ForeignKey(Decision, models.PROTECT, related_name="truths", db_index=False)
     client = models.ForeignKey(Client, models.PROTECT, related_name="truths")
     right_action = models.CharField(max_length=80)
     independent = models.BooleanField()  # of the client that proposed, when it was reported

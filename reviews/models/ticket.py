@@ -90,14 +90,16 @@ class Ticket(models.Model):
     state = models.CharField(max_length=12, choices=TicketState, default=TicketState.OPEN)
     # Where a claim goes back to when it ends: open, or disputed.
     resting_state = models.CharField(max_length=12, choices=TicketState, default=TicketState.OPEN)
-    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="tickets")
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="tickets", db_index=False)
     group = models.ForeignKey(Group, models.PROTECT, related_name="tickets")
     # 0 escalated, 1 a gate, 2 what holds up nothing.
     priority = models.PositiveSmallIntegerField(default=1)
     created_at = models.DateTimeField()
     due_at = models.DateTimeField()
     deadline = models.DateTimeField(null=True)  # the decision's own; a gate expires then
-    claimed_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="claims")
+    claimed_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="claims", db_index=False
+    )
     claimed_at = models.DateTimeField(null=True)  # also when its present holder was first shown it
     claimed_until = models.DateTimeField(null=True)
     claim_epoch = models.PositiveIntegerField(default=0)  # counts claims; a verdict carries its own
@@ -106,7 +108,9 @@ class Ticket(models.Model):
     deliberate_acts = models.PositiveSmallIntegerField(default=1)
     estimate_first = models.BooleanField(default=False)  # an audit that asks for an own estimate before the AI's
     requester = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
-    reserved_for = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    reserved_for = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+", db_index=False
+    )
     reserved_until = models.DateTimeField(null=True)  # an answer comes back to who asked, first
     asked_at = models.DateTimeField(null=True)  # while waiting, the clock of the SLA stands still
     stood_still = models.DurationField(default=timedelta, db_default=timedelta(0))  # so long it did, by earlier answers
@@ -160,7 +164,8 @@ class Ticket(models.Model):
             models.Index("group", "priority", "created_at", "id", name="queue", condition=FIRST),
             models.Index("group", "priority", "created_at", "id", name="later_stages", condition=LATER),
             models.Index("group", "claimed_until", name="leases", condition=Q(state=TicketState.CLAIMED)),
-            models.Index("claimed_by", name="held_tickets", condition=Q(state=TicketState.CLAIMED)),
+            # Of the claimed ones, as the check above says; so written it is the foreign key's as well.
+            models.Index("claimed_by", name="held_tickets", condition=Q(claimed_by__isnull=False)),
             models.Index("effective_at", name="holds", condition=Q(state=TicketState.DECIDED)),
             models.Index(
                 "due_at",
@@ -210,7 +215,7 @@ class Question(models.Model):
 class Skip(models.Model):
     """A reviewer passed on a ticket: it stays away from them for a while."""
 
-    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="skips")
+    ticket = models.ForeignKey(Ticket, models.CASCADE, related_name="skips", db_index=False)
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.CASCADE, related_name="+")
     until = models.DateTimeField()
 

@@ -34,7 +34,7 @@ class Verdict(models.Model):
     id = models.UUIDField(primary_key=True, default=new_id)
     ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="verdicts")
     stage = models.PositiveSmallIntegerField()
-    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="verdicts")
+    reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="verdicts", db_index=False)
     kind = models.CharField(max_length=8, choices=VerdictKind)
     action = models.CharField(max_length=80)  # what is to run, or would have
     payload = models.JSONField(null=True)  # what is to run with it
@@ -85,7 +85,7 @@ class Verdict(models.Model):
 class Estimate(models.Model):
     """A reviewer's own answer to an audit, recorded before they were shown the AI's. Never changed."""
 
-    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="estimates")
+    ticket = models.ForeignKey(Ticket, models.PROTECT, related_name="estimates", db_index=False)
     reviewer = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
     action = models.CharField(max_length=80)
     given_at = models.DateTimeField()
