@@ -884,6 +884,7 @@ class Migration(migrations.Migration):
                             ("another", "Another database"),
                             ("behind", "Older than the newest checkpoint"),
                             ("differs", "Not what was sealed"),
+                            ("broken", "Changed since it was sealed"),
                             ("unreadable", "A checkpoint that can't be checked"),
                         ],
                         max_length=12,
