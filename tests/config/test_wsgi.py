@@ -74,3 +74,12 @@ def test_a_key_opens_no_page_and_a_session_counts_for_nothing_beside_a_key(beare
 def test_who_brings_no_key_passes_through_everything(client):
     _, fields, _ = asked("GET", "/login/")
     assert "default-src 'none'" in fields["Content-Security-Policy"]
+
+
+def test_two_submissions_are_told_apart_though_their_path_is_looked_up_once(bearer):
+    for external_id in ("first", "second"):
+        sent = json.dumps({**proposal_body(), "external_id": external_id}).encode()
+        status, _, body = asked("POST", "/api/v1/decisions", body=sent, Authorization=bearer)
+        assert (status, json.loads(body)["external_id"]) == (201, external_id)
+    status, _, body = asked("GET", f"/api/v1/decisions/{json.loads(body)['id']}", Authorization=bearer)
+    assert (status, json.loads(body)["external_id"]) == (200, "second")
