@@ -16,6 +16,7 @@ from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import LONGEST_FACT, Field, NoSuchField, fields_of, text_of, with_value
 from reviews.domain.vocabulary import DecisionStatus, LeadReason, RejectReason, Theme, TicketKind
 from reviews.queries import LogFilters, QueueFilters
+from reviews.queries.decisions import BANDS, NO_CONFIDENCE
 
 ANY = ("", "any")
 # A known answer is not to be told from the gate that it pretends to be, so it is not offered apart.
@@ -29,7 +30,7 @@ class FilterForm(forms.Form):
     def set_names(self) -> tuple[str, ...]:
         """The fields that filter."""
         self.full_clean()
-        return tuple(name for name in self.fields if self.cleaned_data.get(name))
+        return tuple(name for name in self.fields if self.cleaned_data.get(name) not in (None, ""))
 
     def query(self) -> str:
         """The address's part that keeps these filters."""
@@ -55,6 +56,10 @@ class DeskFilters(FilterForm):
         return QueueFilters(**{name: self.cleaned_data.get(name, "") for name in self.fields})
 
 
+def _of_band(band: str) -> str:
+    return "none given" if band == NO_CONFIDENCE else f"{int(band) / 10:.1f}–{(int(band) + 1) / 10:.1f}"
+
+
 class LogFilterForm(FilterForm):
     """What of the log is shown. What isn't understood filters nothing."""
 
@@ -65,6 +70,11 @@ class LogFilterForm(FilterForm):
     verdict = forms.ChoiceField(required=False, choices=[ANY, *VerdictKind.choices])
     reason = forms.ChoiceField(label="Why", required=False, choices=[ANY, *ReasonCode.choices])
     model = forms.CharField(required=False, max_length=120)
+    model_version = forms.CharField(label="Model's version", required=False, max_length=120)
+    policy = forms.IntegerField(label="Policy version", required=False, min_value=0, max_value=2_147_483_647)
+    band = forms.ChoiceField(
+        label="Confidence", required=False, choices=[ANY, *((each, _of_band(each)) for each in BANDS)]
+    )
     reviewer = forms.CharField(required=False, max_length=150)
     external_id = forms.CharField(label="External id", required=False, max_length=255)
     subject = forms.CharField(label="Subject's id", required=False, max_length=255)
@@ -76,6 +86,7 @@ class LogFilterForm(FilterForm):
         given: dict[str, Any] = {name: self.cleaned_data.get(name) or "" for name in self.fields}
         for name in ("since", "until"):
             given[name] = _start_of(self.cleaned_data.get(name))
+        given["policy"] = self.cleaned_data.get("policy")
         return LogFilters(**given)
 
 

@@ -16,6 +16,7 @@ from policies.models import Workflow
 from reviews.domain.vocabulary import RejectReason, TicketKind
 from reviews.models import Decision, Verdict
 from reviews.queries.candidates import FIRST, LATER
+from reviews.queries.decisions import NO_CONFIDENCE
 
 # Counting what waits stops here: past it a figure tells nobody more.
 COUNTED_UP_TO = 10_000
@@ -119,12 +120,16 @@ def overrides_of(window: Window) -> Overrides:
             Line(it[0], rate, {"workflow": key, "action": it[0]}) for it, rate in margins[_BY_ACTION]
         ),
         by_model=_most_first(
-            Line(f"{it[1]} {it[2]}".strip(), rate, {"workflow": key, "model": it[1]}) for it, rate in margins[_BY_MODEL]
+            Line(f"{it[1]} {it[2]}".strip(), rate, _named(workflow=key, model=it[1], model_version=it[2]))
+            for it, rate in margins[_BY_MODEL]
         ),
         by_reason=_by_reason(window),
-        by_policy=_most_first(Line(f"Version {it[3]}" if it[3] else "None", rate) for it, rate in margins[_BY_POLICY]),
+        by_policy=_most_first(
+            Line(f"Version {it[3]}" if it[3] else "None", rate, {"workflow": key, "policy": str(it[3])})
+            for it, rate in margins[_BY_POLICY]
+        ),
         by_band=tuple(
-            Line(_band_name(it[4]), rate)
+            Line(_band_name(it[4]), rate, {"workflow": key, "band": NO_CONFIDENCE if it[4] is None else str(it[4])})
             for it, rate in sorted(margins[_BY_BAND], key=lambda margin: -1 if margin[0][4] is None else margin[0][4])
         ),
         by_reviewer=_most_first(
@@ -173,6 +178,10 @@ def _by_reason(window: Window) -> tuple[Line, ...]:
         )
         for group in groups
     )
+
+
+def _named(**filters: str) -> dict[str, str]:
+    return {name: value for name, value in filters.items() if value}
 
 
 def _most_first(lines: Iterable[Line]) -> tuple[Line, ...]:

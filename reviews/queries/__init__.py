@@ -8,7 +8,6 @@ from reviews.queries.decisions import (
     LogFilters,
     LogPage,
     LogRow,
-    Moment,
     answers_page,
     decision_answer,
     decision_answers,
@@ -17,7 +16,6 @@ from reviews.queries.decisions import (
     log_decisions,
     log_page,
     log_rows,
-    story,
 )
 from reviews.queries.dossier import Dossier, Table, Weighed, dossier, last_verdict, tickets_with_decisions
 from reviews.queries.feed import BadCursor, FeedItem, FeedPage, feed_page
@@ -25,6 +23,7 @@ from reviews.queries.intakes import IntakePage, decision_id_of, intake_page
 from reviews.queries.precedents import Precedent, Precedents, precedents
 from reviews.queries.queue import QueueCounts, QueueFilters, QueuePage, QueueRow, name_of, queue_for
 from reviews.queries.recent import RecentVerdict, latest_verdict, recent_verdicts
+from reviews.queries.story import Moment, story
 
 __all__ = [
     "AnswerPage",

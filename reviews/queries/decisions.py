@@ -7,12 +7,11 @@ from decimal import Decimal
 from typing import Any
 from uuid import UUID
 
-import orjson
-from django.db.models import Exists, OuterRef, QuerySet, Subquery
+from django.db.models import Exists, OuterRef, Q, QuerySet, Subquery
 
 from reviews.domain import answer
 from reviews.domain.vocabulary import UNFINISHED, DecisionStatus, OutcomeKind, TicketState
-from reviews.models import Client, Decision, Event, Outcome, Question, Ticket, Verdict
+from reviews.models import Client, Decision, Outcome, Question, Ticket, Verdict
 from reviews.queries.queue import action_titles, name_of
 
 PAGE = 50
@@ -156,6 +155,13 @@ def _gate_of(decision: Decision) -> Ticket | None:
 # ---- As the log tells of them ---------------------------------------------------------------------------------------
 
 
+NO_CONFIDENCE = "none"
+# A confidence by tenths, the last with 1.0; and those without one.
+BANDS = (*map(str, range(10)), NO_CONFIDENCE)
+# So many decisions are looked through for one page: whatever a filter is of, it costs no more than this.
+LOOKED_THROUGH = 200_000
+
+
 @dataclass(frozen=True, slots=True)
 class LogFilters:
     """What of the log is shown; empty is anything. They all hold at once."""
@@ -165,6 +171,9 @@ class LogFilters:
     status: str = ""  # of DecisionStatus
     route: str = ""
     model: str = ""  # its name
+    model_version: str = ""
+    policy: int | None = None  # the number of the version that judged it; 0 where none did
+    band: str = ""  # of BANDS
     reviewer: str = ""  # a user's name, who gave a verdict that stands
     verdict: str = ""  # a kind of verdict that stands
     reason: str = ""  # a reason's code
@@ -203,10 +212,18 @@ class LogRow:
 
 @dataclass(frozen=True, slots=True)
 class LogPage:
-    """PAGE rows, newest first. `next_after` is the place to go on from; None on the last page."""
+    """PAGE rows at most, newest first. `next_after` is the place to go on from; None on the last page.
+
+    With fewer rows and a place to go on from, LOOKED_THROUGH decisions were looked through and more are behind them.
+    """
 
     rows: tuple[LogRow, ...]
     next_after: UUID | None
+
+    @property
+    def goes_on_looking(self) -> bool:
+        """Whether the filter may let through more than was found on the way."""
+        return self.next_after is not None and len(self.rows) < PAGE
 
 
 def log_decisions(filters: LogFilters) -> QuerySet[Decision]:
@@ -216,10 +233,17 @@ def log_decisions(filters: LogFilters) -> QuerySet[Decision]:
         "action": filters.action,
         "route": filters.route,
         "model_name": filters.model,
+        "model_version": filters.model_version,
         "external_id": filters.external_id,
         "subject_id": filters.subject,
     }
     found: QuerySet[Decision] = Decision.objects.filter(**{name: value for name, value in exact.items() if value})
+    if filters.policy is not None:
+        found = found.filter(
+            **{"policy_version__number": filters.policy} if filters.policy else {"policy_version": None}
+        )
+    if filters.band:
+        found = found.filter(_in_band(filters.band))
     if filters.reason:
         found = found.filter(reasons__contains=[{"code": filters.reason}])
     if filters.since:
@@ -238,13 +262,44 @@ def log_decisions(filters: LogFilters) -> QuerySet[Decision]:
     return found.order_by("-id")
 
 
+def _in_band(band: str) -> Q:
+    if band == NO_CONFIDENCE:
+        return Q(confidence=None)
+    lower = int(band)
+    upper = Q() if lower == 9 else Q(confidence__lt=Decimal(lower + 1) / 10)
+    return Q(confidence__gte=Decimal(lower) / 10) & upper
+
+
 def log_page(filters: LogFilters | None = None, *, after: UUID | None = None) -> LogPage:
-    """A page of the log behind the decision `after`. Three queries, and no count of the whole."""
-    found = log_decisions(filters or LogFilters())
+    """A page of the log behind the decision `after`. Three queries, four with a filter, and no count of the whole."""
+    rows, next_after = log_stretch(filters or LogFilters(), after=after, most=PAGE)
+    return LogPage(rows=tuple(rows), next_after=next_after)
+
+
+def log_stretch(filters: LogFilters, *, after: UUID | None, most: int) -> tuple[Sequence[LogRow], UUID | None]:
+    """The next rows behind the decision `after`, `most` at most, and the place to go on from; None at the end.
+
+    Behind LOOKED_THROUGH decisions looking stops, with fewer rows: no index is of every filter, and a rare one would
+    read the whole log in one statement. What an index finds at once is found however old it is.
+    """
+    found = log_decisions(filters)
     if after is not None:
         found = found.filter(id__lt=after)
-    page = list(log_rows(found[: PAGE + 1]))
-    return LogPage(rows=tuple(page[:PAGE]), next_after=page[PAGE - 1].decision_id if len(page) > PAGE else None)
+    stop = None
+    if filters != LogFilters() and not (filters.external_id or filters.subject):
+        stop = _place_behind(after)
+    if stop is not None:
+        found = found.filter(id__gte=stop)
+    rows = log_rows(found[: most + 1])
+    return rows[:most], rows[most - 1].decision_id if len(rows) > most else stop
+
+
+def _place_behind(after: UUID | None) -> UUID | None:
+    """The last of the next LOOKED_THROUGH decisions; None where there are no more. Reads nothing but the key."""
+    walked = Decision.everything.order_by("-id").values_list("id", flat=True)
+    if after is not None:
+        walked = walked.filter(id__lt=after)
+    return walked[LOOKED_THROUGH - 1 : LOOKED_THROUGH].first()
 
 
 def log_rows(decisions: QuerySet[Decision]) -> Sequence[LogRow]:
@@ -301,60 +356,4 @@ def _log_row(decision: Decision, *, gate: str | None, decided_by: tuple[str, ...
         final_action=outcome.action if outcome else "",
         decided_by=decided_by,
         settled_at=outcome.settled_at if outcome else None,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class Moment:
-    """One thing that happened to a decision."""
-
-    event_id: int
-    at: datetime
-    kind: str  # of EventKind
-    kind_title: str
-    who: str  # a person's or a client's name; "" for the system
-    ticket_id: UUID | None
-    body: dict[str, Any]
-    verdict: Verdict | None  # of a verdict's event, with what was said
-
-
-def story(decision: Decision) -> tuple[Moment, ...]:
-    """What happened to it, from submission to execution, in order. Two queries; one more where executors acted."""
-    events = Event.objects.filter(decision=decision).select_related("user", "client").order_by("epoch", "xid", "id")
-    verdicts = {
-        str(verdict.id): verdict
-        for verdict in Verdict.objects.filter(ticket__decision=decision).select_related("reviewer")
-    }
-    told = [(event, orjson.loads(event.body)) for event in events]
-    clients = {event.client.pk: event.client.name for event, _ in told if event.client}
-    others = {actor for _, body in told if (actor := _acting_client(body)) is not None} - clients.keys()
-    if others:
-        clients.update(Client.objects.filter(pk__in=others).values_list("pk", "name"))
-    return tuple(_moment(event, body, verdicts=verdicts, clients=clients) for event, body in told)
-
-
-_BY_UPSTREAM = ("decision.submitted", "decision.cancelled", "question.answered")
-
-
-def _acting_client(body: dict[str, Any]) -> int | None:
-    """The client that did it: whose decision it is, or an executor, or a source of truth."""
-    actor = body.get("actor")
-    return actor.get("client") if isinstance(actor, dict) else None
-
-
-def _moment(event: Event, body: dict[str, Any], *, verdicts: dict[str, Verdict], clients: dict[int, str]) -> Moment:
-    who = name_of(event.user) if event.user else ""
-    if not who and (actor := _acting_client(body)) is not None:
-        who = clients[actor]
-    elif not who and event.client and event.kind in _BY_UPSTREAM:
-        who = event.client.name
-    return Moment(
-        event_id=event.id,
-        at=event.at,
-        kind=event.kind,
-        kind_title=event.get_kind_display(),
-        who=who,
-        ticket_id=event.ticket_id,
-        body=body,
-        verdict=verdicts.get(body.get("verdict", "")),
     )

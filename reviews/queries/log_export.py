@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator, Sequence
 
-from reviews.queries.decisions import LogFilters, LogRow, log_decisions, log_rows
+from reviews.queries.decisions import LogFilters, LogRow, log_stretch
 
 STRETCH = 500
 
@@ -11,10 +11,8 @@ def log_stretches(filters: LogFilters) -> Iterator[Sequence[LogRow]]:
     """Every row that the filters let through, newest first. Four queries a stretch, none of them long."""
     after = None
     while True:
-        found = log_decisions(filters)
-        rows = log_rows((found if after is None else found.filter(id__lt=after))[:STRETCH])
+        rows, after = log_stretch(filters, after=after, most=STRETCH)
         if rows:
             yield rows
-        if len(rows) < STRETCH:
+        if after is None:
             return
-        after = rows[-1].decision_id

@@ -24,7 +24,7 @@ from reviews.forms import LogFilterForm
 from reviews.models import Decision
 from reviews.permissions import may_read_log, may_see_personal_fields
 from reviews.queries import LogFilters, LogRow, log_page, story
-from reviews.queries.decisions import log_rows
+from reviews.queries.decisions import LOOKED_THROUGH, log_rows
 from reviews.queries.dossier import known_action, policy_for
 from reviews.queries.log_export import log_stretches
 from reviews.queries.personal import hide_personal_fields
@@ -44,7 +44,8 @@ def log(request: PageRequest) -> HttpResponse:
     form = LogFilterForm(request.GET)
     page = log_page(form.filters(), after=_place(request))
     template = "reviews/log.html#rows" if request.htmx.target == "rows" else "reviews/log.html"
-    return render(request, template, {"page": page, "form": form, "query": form.query(), "now": timezone.now()})
+    shown = {"page": page, "form": form, "query": form.query(), "looked_through": LOOKED_THROUGH}
+    return render(request, template, {**shown, "now": timezone.now()})
 
 
 @require_GET

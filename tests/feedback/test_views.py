@@ -121,6 +121,8 @@ def test_each_line_leads_to_its_decisions_in_the_log():
     html = page("/insights/")
     assert "/log/?workflow=support&amp;action=refund_fee" in html
     assert "/log/?workflow=support&amp;reviewer=ana" in html
+    for filters in ("policy=1", "band=6", "model=support-router&amp;model_version=1.0"):
+        assert f'href="/log/?workflow=support&amp;{filters}"' in html
 
 
 def test_a_share_of_fewer_than_ten_is_counted_and_not_shown():

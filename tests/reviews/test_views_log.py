@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from datetime import timedelta
 from io import StringIO
 
@@ -10,6 +11,7 @@ from django.utils import timezone
 
 from reviews.domain.vocabulary import EventKind
 from reviews.models import Event
+from reviews.queries import decisions
 from reviews.services.claim import claim_ticket
 from tests import factories as make
 from tests.reviews.test_views_ticket import hidden_fields, post
@@ -59,10 +61,23 @@ def test_filters_narrow_and_nonsense_filters_nothing(as_ines, policy, now):
         ("route=auto", {"the-other"}),
         ("external_id=the-one", {"the-one"}),
         ("since=2020-01-01&until=2021-01-01", set()),
+        ("band=9&policy=1", {"the-other"}),
+        ("policy=0", set()),
+        ("band=12&policy=first", {"the-one", "the-other"}),
         ("route=nonsense&since=yesterday&after=x", {"the-one", "the-other"}),
     ):
         lines = body_of(as_ines.get(f"/log.jsonl?{query}")).splitlines()
         assert {json.loads(line)["external_id"] for line in lines} == shown, query
+
+
+def test_a_filter_that_finds_nothing_on_the_way_offers_to_look_further(as_ines, policy, now, monkeypatch):
+    monkeypatch.setattr(decisions, "LOOKED_THROUGH", 1)
+    make.submit_one(now=now, confidence=0.95)
+    make.submit_one(now=now)
+    page = as_ines.get("/log/?band=9").content.decode()
+    assert "Nothing among the 200000 decisions that were looked through; there are older ones." in page
+    (address,) = re.findall(r'href="(\?[^"]+)">Look further back', page)
+    assert "0.95" in as_ines.get(f"/log/{address.replace('&amp;', '&')}").content.decode()
 
 
 def test_the_story_of_a_decision_is_told_in_order_with_who_and_why(client, policy, now):

@@ -2,8 +2,11 @@
 
 import pytest
 
+from feedback.domain.findings import band_of
 from reviews.queries import LogFilters, decision_answer, decision_status, decisions_of, log_page, story
 from reviews.queries import decisions as module
+from reviews.queries.decisions import BANDS
+from reviews.queries.log_export import log_stretches
 from reviews.services.claim import claim_ticket
 from reviews.services.decide import ask_upstream
 from reviews.services.permit import issue_permit, redeem_permit
@@ -74,6 +77,13 @@ def test_the_answer_says_what_runs_or_what_is_asked(each_status):
         (LogFilters(reviewer="ana"), ["decided", "rejected"]),
         (LogFilters(reviewer="ana", verdict="reject"), ["rejected"]),
         (LogFilters(reason="high_value"), []),
+        (LogFilters(band="9"), ["approved"]),
+        (LogFilters(band="6", verdict="reject"), ["rejected"]),
+        (LogFilters(band="none"), []),
+        (LogFilters(policy=1, route="auto"), ["approved"]),
+        (LogFilters(policy=2), []),
+        (LogFilters(model_version="1.0", route="auto"), ["approved"]),
+        (LogFilters(model_version="1.1"), []),
         (LogFilters(workflow="another"), []),
         (LogFilters(since=later(days=1)), []),
         (LogFilters(until=NOW), []),
@@ -82,6 +92,49 @@ def test_the_answer_says_what_runs_or_what_is_asked(each_status):
 def test_the_log_filters(each_status, filters, expected):
     rows = log_page(filters).rows
     assert sorted(row.status for row in rows) == expected
+
+
+@pytest.mark.parametrize(
+    ("confidence", "band"), [(0, "0"), (0.1, "1"), (0.29, "2"), (0.3, "3"), (0.9, "9"), (1, "9"), (None, "none")]
+)
+def test_bands_are_tenths_with_their_lower_end_and_the_last_with_both(confidence, band):
+    make_live_policy()
+    decision = submit_one(confidence=confidence)
+    found = {one for one in BANDS for row in log_page(LogFilters(band=one)).rows if row.decision_id == decision.pk}
+    assert found == {band}
+    assert band_of(None if decision.confidence is None else float(decision.confidence)) == (
+        None if band == "none" else int(band)
+    )
+
+
+def test_what_no_policy_judged_is_found_by_its_want_of_one():
+    decision = submit_one()
+    assert [row.decision_id for row in log_page(LogFilters(policy=0)).rows] == [decision.pk]
+
+
+def test_a_rare_filter_looks_through_so_many_and_goes_on_from_there(
+    each_status, monkeypatch, django_assert_num_queries
+):
+    monkeypatch.setattr(module, "LOOKED_THROUGH", 3)
+    oldest = each_status["approved"]
+    with django_assert_num_queries(2):  # with nothing found, nobody's verdicts are read
+        first = log_page(LogFilters(band="9"))
+    assert (first.rows, first.goes_on_looking) == ((), True)
+    found, pages, after = [], 1, first.next_after
+    while after:
+        page = log_page(LogFilters(band="9"), after=after)
+        found += [row.decision_id for row in page.rows]
+        pages, after = pages + 1, page.next_after
+    assert found == [oldest.pk]
+    assert pages == 3, "seven decisions, three a page"
+    assert [row.decision_id for rows in log_stretches(LogFilters(band="9")) for row in rows] == [oldest.pk]
+
+
+def test_what_an_index_finds_is_found_however_old_it_is(each_status, monkeypatch):
+    monkeypatch.setattr(module, "LOOKED_THROUGH", 1)
+    oldest = each_status["approved"]
+    for filters in (LogFilters(external_id=oldest.external_id), LogFilters(subject=oldest.subject_id, band="9")):
+        assert [row.decision_id for row in log_page(filters).rows] == [oldest.pk]
 
 
 def test_a_row_of_the_log_says_who_decided_what(each_status):
