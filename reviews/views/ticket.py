@@ -31,7 +31,7 @@ from reviews.forms import (
 )
 from reviews.models import Ticket
 from reviews.permissions import groups_of, is_lead, may_decide, may_see_personal_fields, may_see_ticket
-from reviews.queries import QueueFilters, dossier, latest_verdict, precedents, queue_for
+from reviews.queries import QueueFilters, dossier, latest_verdict, name_of, precedents, queue_for
 from reviews.queries.alike import JUST_DECIDED
 from reviews.queries.personal import without_personal_fields
 from reviews.queries.presence import others_at
@@ -40,6 +40,7 @@ from reviews.services.claim import claim_next_id, claim_ticket, release_claim, r
 from reviews.services.decide import (
     Answer,
     ClaimError,
+    Held,
     InvalidAnswer,
     NotAllowed,
     NotVisible,
@@ -379,8 +380,19 @@ def _refused(request: PageRequest, ticket_id: UUID, error: ClaimError, *, now: d
     if isinstance(error, NotVisible):
         raise Http404 from error
     sheet = _sheet(request, ticket_id, now=now)
-    at: datetime | None = getattr(error, "at", None)
-    sheet.notice = Notice(f"{error.detail.removesuffix('.')} ({at:%H:%M:%S} UTC)." if at else error.detail, "stop")
+    sheet.notice = Notice(_why(error, sheet=sheet), "stop")
     status = next((code for kind, code in STATUS_OF.items() if isinstance(error, kind)), 409)
     # A refusal for want of rights is shown as well, where other answers of that status are not.
     return retarget(_shown(request, sheet, status=status), "#ticket")
+
+
+def _why(error: ClaimError, *, sheet: Sheet) -> str:
+    at: datetime | None = getattr(error, "at", None)
+    said, when = error.detail, f"{at:%H:%M:%S}" if at else ""
+    if isinstance(error, Held) and sheet.is_over and sheet.dossier.given:
+        # They had it when this came, and have answered since.
+        last = sheet.dossier.given[-1]
+        said, when = f"{name_of(last.reviewer)} has decided this.", f"{last.decided_at:%H:%M:%S}"
+    elif isinstance(error, Held) and sheet.ticket.claimed_at:
+        when = f"since {sheet.ticket.claimed_at:%H:%M:%S}"
+    return f"{said.removesuffix('.')} ({when} UTC)." if when else said

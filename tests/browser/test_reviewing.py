@@ -347,7 +347,7 @@ def test_somebody_else_was_faster_and_the_page_says_who(page, desk):
     Ticket.objects.filter(pk=ticket.pk).update(claimed_until=timezone.now() - timedelta(minutes=1))
     claim_ticket(ticket.pk, reviewer=make.ben(), now=timezone.now())
     press(page, "a")
-    expect(page.get_by_role("alert").filter(has_text="Ben has this ticket.")).to_be_visible()
+    expect(page.get_by_role("alert").filter(has_text="Ben has this ticket")).to_be_visible()
     expect(page.get_by_role("button", name="Next ticket")).to_be_visible()
     assert not Verdict.objects.exists()
 

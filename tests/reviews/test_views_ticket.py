@@ -228,7 +228,7 @@ def test_a_colleague_s_ticket_is_409_with_their_name(as_ana, policy, now):
     assert "Ben has this open." in as_ana.get(f"/tickets/{ticket.pk}/").content.decode()
     answer = post(as_ana, ticket, "claim", {})
     assert answer.status_code == 409
-    assert "Ben has this ticket." in answer.content.decode()
+    assert "Ben has this ticket (since " in answer.content.decode()
 
 
 def test_what_changed_since_it_was_shown_is_412_and_shown_anew(as_ana, policy, now):
