@@ -12,6 +12,12 @@ ENV PATH=/venv/bin:$PATH \
     PYTHONDONTWRITEBYTECODE=1 \
     DJANGO_SETTINGS_MODULE=config.settings \
     STATIC_HASHED=1
+# pg_dump and pg_restore for `manage.py backup` and `restore`, of the version of docker-compose.yml's server.
+RUN apt-get update \
+    && apt-get install --yes --no-install-recommends postgresql-common ca-certificates \
+    && /usr/share/postgresql-common/pgdg/apt.postgresql.org.sh -y \
+    && apt-get install --yes --no-install-recommends postgresql-client-17 \
+    && rm -rf /var/lib/apt/lists/*
 RUN useradd --system --uid 10001 --no-create-home countersign \
     && install --directory --owner countersign --mode 0700 /var/lib/countersign
 WORKDIR /app

@@ -1,7 +1,8 @@
 # The one place that says how things are done here; `make help` lists it.
 PORT ?= 8000
 VAR_DIR ?= var
-TEST_WORKERS ?= 2
+# What may be read of the log depends on the oldest transaction of a whole server: a server of your own serves one worker.
+TEST_WORKERS ?= $(if $(DATABASE_URL),1,2)
 export PORT VAR_DIR
 
 # The system's own Python first: it is built with profile-guided optimisation. One that a version manager has compiled

@@ -56,7 +56,7 @@ def write_dump(path: Path) -> None:
     partial.unlink(missing_ok=True)
     os.close(os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600))
     try:
-        _run("pg_dump", ["--format=custom", "--no-owner", f"--file={partial}"])
+        _run(_program("pg_dump"), ["--format=custom", "--no-owner", f"--file={partial}"])
         partial.replace(path)
     finally:
         partial.unlink(missing_ok=True)
@@ -69,9 +69,10 @@ def read_dump(path: Path) -> None:
         if time.monotonic() > until:
             raise InUse(sessions)
         time.sleep(0.1)
+    program = _program("pg_restore")
     connections.close_all()
     whole = ["--clean", "--if-exists", "--no-owner", "--single-transaction", "--exit-on-error"]
-    _run("pg_restore", [*whole, str(path)])
+    _run(program, [*whole, str(path)])
 
 
 def _other_sessions() -> int:
@@ -84,14 +85,23 @@ def _other_sessions() -> int:
     return int(sessions)
 
 
-def _run(program: str, arguments: Sequence[str]) -> None:
+def _program(name: str) -> Path:
+    """The server's own version where Debian put it: a newer pg_restore asks for what an older server doesn't know."""
+    with connections["owner"].cursor() as cursor:
+        cursor.execute("SHOW server_version_num")
+        (version,) = cursor.fetchone()
+    matching = Path(f"/usr/lib/postgresql/{int(version) // 10_000}/bin/{name}")
+    return matching if matching.exists() else embedded.postgres_programs() / name
+
+
+def _run(program: Path, arguments: Sequence[str]) -> None:
     conninfo, password = _address()
-    command = [str(embedded.postgres_programs() / program), f"--dbname={conninfo}", "--no-password", *arguments]
+    command = [str(program), f"--dbname={conninfo}", "--no-password", *arguments]
     done = subprocess.run(
         command, env={**os.environ, "PGPASSWORD": password}, capture_output=True, text=True, check=False
     )
     if done.returncode:
-        raise DumpFailed(f"{program} failed: {done.stderr.strip()}")
+        raise DumpFailed(f"{program.name} failed: {done.stderr.strip()}")
 
 
 def _address() -> tuple[str, str]:
