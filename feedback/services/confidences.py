@@ -50,13 +50,14 @@ def _end_those_over(workflow: Workflow, found: dict[tuple[str, str, str], Watche
 def _sentence(one: Watched, whole: Stretch, worst: Stretch) -> str:
     action, name, version = one.key
     model = f"{name} {version}".strip()
-    of_worst = f" Worst {_place(worst)}: {_figures(worst)}." if worst.band is not None else ""
-    return f"{action} by {model} is less often right than it says, surely. {_figures(whole)}.{of_worst}"
+    place = f"{_place(worst)[:1].upper()}{_place(worst)[1:]} it says" if worst.band is not None else "It says"
+    of_all = f" Over the whole scale: {_figures(whole)}." if worst.band is not None else ""
+    return f"{action} by {model} is right less often than it says. {place} {_figures(worst)}.{of_all}"
 
 
 def _figures(of: Stretch) -> str:
     interval = f"[{of.interval.lower:.0%}–{of.interval.upper:.0%}]"
-    return f"It says {of.stated:.0%} and was right in {of.right:.0%} {interval} of {of.n}"
+    return f"{of.stated:.0%}, and {of.right:.0%} {interval} of {of.n} were right"
 
 
 def _place(of: Stretch) -> str:

@@ -3,7 +3,7 @@
 Each chart has a table beside it that says the same; to a screen reader the chart is one picture with a label.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any, Final
 from urllib.parse import urlencode
 
@@ -12,7 +12,7 @@ from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from feedback.domain.calibration import Calibration
+from feedback.domain.calibration import Band, Calibration
 from feedback.domain.rates import Interval, Rate
 from feedback.queries.figures import RiskFigures
 from feedback.queries.overrides import Line
@@ -20,7 +20,9 @@ from feedback.queries.overrides import Line
 register = template.Library()
 
 NOTHING: Final = mark_safe("")
-WIDE, HIGH = 640, 200
+# Each chart that is wider than high is drawn twice, and the room that there is says which is shown: one drawing made
+# small would be neither high nor legible enough on a phone.
+SIZES: Final = (("wide", 640, 220), ("narrow", 340, 240))
 LEFT, RIGHT, BOTTOM, TOP = 44, 36, 26, 10
 SQUARE = 300
 
@@ -41,11 +43,12 @@ def share(value: float | None) -> str:
 
 
 @register.filter
-def between(interval: Interval | None) -> str:
-    """An interval in per cent: 9–16 %."""
+def between(interval: Interval | Band | Sequence[float] | None) -> str:
+    """An interval in per cent: 9–16 %. An alarm keeps one as its two ends."""
     if interval is None:
         return "–"
-    return f"{share(interval.lower).removesuffix(chr(0xA0) + '%')}–{share(interval.upper)}"
+    lower, upper = (interval.lower, interval.upper) if isinstance(interval, Band) else interval
+    return f"{share(lower).removesuffix(chr(0xA0) + '%')}–{share(upper)}"
 
 
 @register.filter
@@ -108,31 +111,37 @@ def trend(lines: Sequence[Line]) -> SafeString:
     if len(shown) < 2:
         return NOTHING
     top = _ceiling(max(line.rate.interval.upper for _, line in shown))
-    step = (WIDE - LEFT - RIGHT) / max(1, len(lines) - 1)
 
-    def point(place: int, value: float) -> tuple[float, float]:
-        return LEFT + place * step, TOP + (HIGH - TOP - BOTTOM) * (1 - value / top)
+    def drawn(name: str, width: int, height: int) -> SafeString:
+        step = (width - LEFT - RIGHT) / max(1, len(lines) - 1)
 
-    ends = [(point(place, line.rate.interval.lower), point(place, line.rate.interval.upper)) for place, line in shown]
-    return _chart(
-        "chart",
-        "Override rate by week, with its interval; the table says the same",
-        _rules(top, width=WIDE, height=HIGH),
-        format_html_join(
-            "",
-            '<line class="interval" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>',
-            ((_number(x), _number(lower), _number(upper)) for (x, lower), (_, upper) in ends),
-        ),
-        _path("curve", [point(place, line.rate.share) for place, line in shown]),
-        format_html_join(
-            "",
-            '<circle class="mark" cx="{}" cy="{}" r="3"/>',
-            (tuple(map(_number, point(place, line.rate.share))) for place, line in shown),
-        ),
-        _labels_below((point(place, 0)[0], line.name) for place, line in (shown[0], shown[-1])),
-        width=WIDE,
-        height=HIGH,
-    )
+        def point(place: int, value: float) -> tuple[float, float]:
+            return LEFT + place * step, TOP + (height - TOP - BOTTOM) * (1 - value / top)
+
+        intervals = [(place, line.rate.interval) for place, line in shown]
+        ends = [(point(place, interval.lower), point(place, interval.upper)) for place, interval in intervals]
+        return _chart(
+            f"chart {name}",
+            "Override rate by week, with its interval; the table says the same",
+            _rules(top, width=width, height=height),
+            format_html_join(
+                "",
+                '<line class="interval" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>',
+                ((_number(x), _number(lower), _number(upper)) for (x, lower), (_, upper) in ends),
+            ),
+            _path("curve", [point(place, line.rate.share) for place, line in shown]),
+            format_html_join(
+                "",
+                '<circle class="mark" cx="{}" cy="{}" r="3"/>',
+                (tuple(map(_number, point(place, line.rate.share))) for place, line in shown),
+            ),
+            _labels_below((point(place, 0)[0], line.name) for place, line in (shown[0], shown[-1])),
+            _named("changed", "", width=width, height=height),
+            width=width,
+            height=height,
+        )
+
+    return _in_each_size(drawn)
 
 
 # ---- Reliability ----------------------------------------------------------------------------------------------------
@@ -167,6 +176,7 @@ def reliability(figures: Calibration) -> SafeString:
             ),
         ),
         _labels_below((point(x, 0)[0], f"{x:g}") for x in (0.0, 0.5, 1.0)),
+        _named("right", "confidence", width=LEFT + room + RIGHT, height=TOP + room + BOTTOM),
         width=SQUARE,
         height=TOP + room + BOTTOM,
     )
@@ -191,33 +201,44 @@ def risk_curve(figures: RiskFigures) -> SafeString:
         return NOTHING
     top = _ceiling(max(value for _, value in points))
 
-    def point(x: float, y: float) -> tuple[float, float]:
-        return LEFT + x * (WIDE - LEFT - RIGHT), TOP + (HIGH - TOP - BOTTOM) * (1 - min(y, top) / top)
-
     live = next((one for one in figures.points if one.threshold == figures.live_threshold), None)
-    mark = NOTHING
-    if live is not None and live.risk is not None:
-        x, y = map(_number, point(live.coverage, live.risk))
-        mark = format_html(
-            '<line class="live" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/><circle class="live" cx="{0}" cy="{3}" r="4"/>',
-            x,
-            TOP,
-            HIGH - BOTTOM,
-            y,
+
+    def drawn(name: str, width: int, height: int) -> SafeString:
+        def point(x: float, y: float) -> tuple[float, float]:
+            return LEFT + x * (width - LEFT - RIGHT), TOP + (height - TOP - BOTTOM) * (1 - min(y, top) / top)
+
+        mark = NOTHING
+        if live is not None and live.risk is not None:
+            x, y = map(_number, point(live.coverage, live.risk))
+            mark = format_html(
+                '<line class="live" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
+                '<circle class="live" cx="{0}" cy="{3}" r="4"/>',
+                x,
+                TOP,
+                height - BOTTOM,
+                y,
+            )
+        return _chart(
+            f"chart {name}",
+            "Error rate among what would run alone against how much that is; the table says the same",
+            _rules(top, width=width, height=height),
+            _path("curve", [point(*one) for one in points]),
+            mark,
+            _labels_below((point(x, 0)[0], f"{x:.0%}") for x in (0.0, 0.25, 0.5, 0.75)),
+            _labels_below([(point(1, 0)[0], "100% alone")]),
+            _named("wrong", "", width=width, height=height),
+            width=width,
+            height=height,
         )
-    return _chart(
-        "chart",
-        "Error rate among what would run alone against how much that is; the table says the same",
-        _rules(top, width=WIDE, height=HIGH),
-        _path("curve", [point(*one) for one in points]),
-        mark,
-        _labels_below((point(x, 0)[0], f"{x:.0%}") for x in (0.0, 0.25, 0.5, 0.75, 1.0)),
-        width=WIDE,
-        height=HIGH,
-    )
+
+    return _in_each_size(drawn)
 
 
 # ---- Parts ----------------------------------------------------------------------------------------------------------
+
+
+def _in_each_size(drawn: Callable[[str, int, int], SafeString]) -> SafeString:
+    return format_html('<div class="charted">{}</div>', format_html_join("", "{}", ((drawn(*size),) for size in SIZES)))
 
 
 def _chart(name: str, label: str, *parts: SafeString, width: int, height: int) -> SafeString:
@@ -245,6 +266,21 @@ def _rules(top: float, *, width: float, height: float) -> SafeString:
 def _labels_below(labels: Iterable[tuple[float, str]]) -> SafeString:
     return format_html_join(
         "", '<text class="below" x="{}" y="100%" dy="-6">{}</text>', ((_number(x), text) for x, text in labels)
+    )
+
+
+def _named(upward: str, rightward: str, *, width: float, height: float) -> SafeString:
+    """What the two scales are of, inside their ends."""
+    return format_html(
+        '<text class="axis" x="{}" y="{}">{}</text><text class="axis end" x="{}" y="{}">{}</text>',
+        *(
+            _number(LEFT + 4),
+            _number(TOP + 12),
+            upward,
+            _number(width - RIGHT),
+            _number(height - BOTTOM - 6),
+            rightward,
+        ),
     )
 
 

@@ -175,7 +175,7 @@ def test_the_evidence_shows_what_could_be_promised_and_what_audits_found():
     text = text_of(html)
     assert "stands" in text
     assert "steady" in text
-    assert html.count('<svg class="chart') == 2
+    assert html.count('<svg class="chart') == 3, "reliability, and risk for a wide and for a narrow place"
     assert "From 1125 decisions of the random sample, after the 375 oldest" in text
 
 

@@ -38,9 +38,9 @@ def test_confidences_that_are_surely_too_high_raise_an_alarm_for_their_action_an
     assert (alarm.kind, alarm.action) == (AlarmKind.CALIBRATION, "refund_fee")
     assert (alarm.model_name, alarm.model_version) == ("support-router", "1.0")
     assert alarm.message == (
-        "refund_fee by support-router 1.0 is less often right than it says, surely."
-        " It says 95% and was right in 88% [85%–90%] of 600."
-        " Worst between 0.9 and 1.0: It says 95% and was right in 88% [85%–90%] of 600."
+        "refund_fee by support-router 1.0 is right less often than it says."
+        " Between 0.9 and 1.0 it says 95%, and 88% [85%–90%] of 600 were right."
+        " Over the whole scale: 95%, and 88% [85%–90%] of 600 were right."
     )
     assert alarm.evidence["bands"][0]["n"] == 600
     assert parse_datetime(alarm.evidence["since"]) == NOW
