@@ -1,6 +1,7 @@
 """What people type about policies: reasons, and the rows of a draft."""
 
 from collections.abc import Mapping
+from decimal import Decimal
 from typing import Any, Final
 
 from django import forms
@@ -13,7 +14,7 @@ from django.utils.safestring import SafeString
 from policies.domain.expressions import ExpressionError, compile_rule
 from policies.domain.problems import Problem, problems_of_action, problems_of_row, row_name
 from policies.domain.vocabulary import VerdictKind
-from policies.models import ActionType, Rule, Threshold
+from policies.models import ActionType, Rule, Threshold, Workflow
 from policies.queries import action_spec, threshold_spec
 
 
@@ -107,6 +108,38 @@ FIELD_OF: Final[Mapping[str, str]] = {"editable": "editable_fields"}
 """The form's names of fields that the policy's document calls otherwise."""
 
 
+class PlainDecimalField(forms.DecimalField):
+    """Shows 0.9 where the column holds 0.900000."""
+
+    def prepare_value(self, value: Any) -> Any:
+        return f"{value.normalize():f}" if isinstance(value, Decimal) else super().prepare_value(value)
+
+
+class WorkflowForm(forms.ModelForm):
+    """A workflow's settings, in plain words."""
+
+    class Meta:
+        model = Workflow
+        fields = (
+            *("title", "key", "kind", "review_group", "escalation_group", "sla_minutes", "audit_sla_hours"),
+            *("second_opinion_share", "known_answer_share", "estimate_first_share", "override_rate_limit"),
+            "retention_days",
+        )
+        labels = {
+            "sla_minutes": "Minutes for a ticket",
+            "audit_sla_hours": "Hours for an audit",
+            "second_opinion_share": "Second opinions",
+            "known_answer_share": "Known answers",
+            "estimate_first_share": "Estimates first",
+            "override_rate_limit": "Override rate that alarms",
+            "retention_days": "Days that content is kept",
+        }
+        field_classes = dict.fromkeys(
+            ("second_opinion_share", "known_answer_share", "estimate_first_share", "override_rate_limit"),
+            PlainDecimalField,
+        )
+
+
 class ThresholdForm(forms.ModelForm):
     """A row of a draft, checked as publishing checks it, and in plain words."""
 
@@ -167,6 +200,13 @@ class ThresholdForm(forms.ModelForm):
             "basis_holds_until": "In UTC. From then on it always waits for a person. Empty: without end.",
         }
         widgets = {"basis_reason": forms.Textarea(attrs={"rows": 2})}
+        field_classes = dict.fromkeys(
+            (
+                *("least_confidence", "largest_amount", "audit_rate", "alpha", "delta"),
+                *("daily_amount", "subject_daily_amount"),
+            ),
+            PlainDecimalField,
+        )
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

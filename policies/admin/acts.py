@@ -30,6 +30,19 @@ REFUSED = {
 }
 """What a refusal answers with; every other is a conflict (409)."""
 
+# What each page says that its button does.
+PUBLISHES = (
+    "It takes the place of what is in force at once: the next decision is judged by it. Nothing earlier changes."
+)
+SHADOWS = (
+    "From now on it judges every new decision beside what is in force, without effect. It can't be changed any more, "
+    "and takes the place of an earlier shadow."
+)
+ENDS_THE_SHADOW = "It judges nothing any more. What it said so far is kept."
+ROLLS_BACK = (
+    "A new version with its content takes the place of what is in force at once; neither of the two is changed."
+)
+
 
 class VersionActs(admin.ModelAdmin):
     """The pages of a version beside the one that edits it."""
@@ -59,14 +72,16 @@ class VersionActs(admin.ModelAdmin):
 
     def publish(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show what the version changes and ask why; put it in force."""
-        return self._act(request, pk, verb="Publish", act=services.publish, who="publisher")
+        return self._act(request, pk, verb="Publish", does=PUBLISHES, act=services.publish, who="publisher")
 
     def shadow(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show what the version changes and ask why; judge live traffic by it without effect."""
-        return self._act(request, pk, verb="Run in shadow", act=services.shadow, who="publisher")
+        return self._act(request, pk, verb="Run in shadow", does=SHADOWS, act=services.shadow, who="publisher")
 
     def retire_shadow(self, request: HttpRequest, pk: int) -> HttpResponse:
-        return self._act(request, pk, verb="End the shadow", act=services.retire_shadow, who="actor")
+        return self._act(
+            request, pk, verb="End the shadow", does=ENDS_THE_SHADOW, act=services.retire_shadow, who="actor"
+        )
 
     def roll_back(self, request: HttpRequest, pk: int) -> HttpResponse:
         """Show what going back changes, and which rows stay withdrawn; ask why; do it."""
@@ -87,7 +102,7 @@ class VersionActs(admin.ModelAdmin):
 
         document = services.document_after_rollback(version, live=live)
         changed = differences(queries.document_of(live) if live else None, document)
-        context = {"differences": changed, "live": live}
+        context = {"differences": changed, "live": live, "does": ROLLS_BACK}
         return self._ask(request, version, form, verb="Roll back", act=act, who="publisher", context=context)
 
     def rebase(self, request: HttpRequest, pk: int) -> HttpResponse:
@@ -122,9 +137,11 @@ class VersionActs(admin.ModelAdmin):
         source = request.POST.get(request.headers.get("HX-Trigger-Name", ""), "")
         return render(request, "admin/policies/policyversion/_check.html", _checked(source))
 
-    def _act(self, request: HttpRequest, pk: int, *, verb: str, act: Callable[..., Any], who: str) -> HttpResponse:
+    def _act(
+        self, request: HttpRequest, pk: int, *, verb: str, does: str, act: Callable[..., Any], who: str
+    ) -> HttpResponse:
         version = self._version(request, pk)
-        context = told(version)
+        context = told(version) | {"does": does}
         return self._ask(
             request, version, ReasonForm(request.POST or None), verb=verb, act=act, who=who, context=context
         )

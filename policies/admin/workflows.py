@@ -7,7 +7,7 @@ from django.http import HttpRequest
 from simple_history.admin import SimpleHistoryAdmin
 
 from policies.admin.access import EditedByAdmins
-from policies.forms import ActionTypeForm
+from policies.forms import ActionTypeForm, WorkflowForm
 from policies.models import ActionType, PolicyChange, PolicyVersion, Workflow
 
 
@@ -15,13 +15,14 @@ from policies.models import ActionType, PolicyChange, PolicyVersion, Workflow
 class WorkflowAdmin(EditedByAdmins, SimpleHistoryAdmin):
     """Workflows. Their settings act at once; what may run alone stands in the policy."""
 
-    list_display = ("title", "key", "kind", "review_group", "in_force", "is_paused")
+    form = WorkflowForm
+    list_display = ("title", "key", "kind", "review_group", "in_force", "state")
     list_filter = ("kind", "paused")
     search_fields = ("title", "key")
-    readonly_fields = ("is_paused",)
+    readonly_fields = ("state",)
     change_form_template = "admin/policies/workflow/change_form.html"
     fieldsets = (
-        (None, {"fields": ("title", "key", "kind", "is_paused")}),
+        (None, {"fields": ("title", "key", "kind", "state")}),
         ("Who is asked", {"fields": (("review_group", "escalation_group"), ("sla_minutes", "audit_sla_hours"))}),
         (
             "How the work is watched",
@@ -41,16 +42,16 @@ class WorkflowAdmin(EditedByAdmins, SimpleHistoryAdmin):
         return found.annotate(live_number=Subquery(live))
 
     def get_readonly_fields(self, request: HttpRequest, obj: Workflow | None = None) -> tuple[str, ...]:
-        return ("is_paused", "key") if obj else ("is_paused",)  # upstream sends the key
+        return ("state", "key") if obj else ("state",)  # upstream sends the key
 
     @admin.display(description="In force")
     def in_force(self, workflow: Workflow) -> str:
         number = getattr(workflow, "live_number", None)
         return f"version {number}" if number else "nothing"
 
-    @admin.display(description="Paused", boolean=True)
-    def is_paused(self, workflow: Workflow) -> bool:
-        return workflow.paused
+    @admin.display(description="State")
+    def state(self, workflow: Workflow) -> str:
+        return "paused" if workflow.paused else "running"
 
 
 @admin.register(ActionType)

@@ -11,7 +11,7 @@ from django.db.models import Q
 
 from policies.domain.evaluate import evaluate
 from policies.domain.expressions import ExpressionError, Scope, compile_rule
-from policies.domain.reasons import describe
+from policies.domain.sentences import describe
 from policies.domain.spec import Assessment, Facts, Policy, Reason
 from policies.domain.vocabulary import VersionStatus
 from policies.models import PolicyVersion, Workflow
@@ -75,9 +75,10 @@ def _tried(sentence: str, expression: str, scope: Scope) -> RuleTried:
         return RuleTried(sentence, expression, fires=True, problem=error.message)
 
 
-def versions_to_try(workflow: Workflow) -> tuple[PolicyVersion, ...]:
-    """Drafts and the shadow before the live version, newest first. One query."""
-    versions = PolicyVersion.objects.of(workflow).exclude(status=VersionStatus.RETIRED).select_related("workflow")
+def versions_to_try(workflow: Workflow, *, asked: int | None = None) -> tuple[PolicyVersion, ...]:
+    """Drafts and the shadow before the live version, newest first, and a retired one that is asked for. One query."""
+    offered = ~Q(status=VersionStatus.RETIRED) | Q(number=asked)
+    versions = PolicyVersion.objects.of(workflow).filter(offered).select_related("workflow")
     return tuple(sorted(versions, key=lambda version: (version.status == VersionStatus.LIVE, -version.number)))
 
 

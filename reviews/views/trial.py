@@ -20,8 +20,9 @@ def try_policy(request: PageRequest, key: str) -> HttpResponse:
     if not may_read_log(request.user):
         raise PermissionDenied
     workflow = get_object_or_404(Workflow, key=key)
-    versions = versions_to_try(workflow)
     number, name = request.GET.get("version", ""), request.GET.get("decision", "").strip()
+    is_number = number.isascii() and number.isdigit() and len(number) < 9
+    versions = versions_to_try(workflow, asked=int(number) if is_number else None)
     version = next((each for each in versions if str(each.number) == number), versions[0] if versions else None)
     newest = newest_decisions(workflow)
     decision = decision_called(name, workflow=workflow) if name else next(iter(newest), None)

@@ -1,3 +1,5 @@
+from decimal import Decimal
+
 import pytest
 from django.test import Client
 
@@ -103,3 +105,13 @@ def test_only_who_reads_the_log_tries(person):
     client = Client()
     client.force_login(person())
     assert client.get(URL).status_code == 403
+
+
+def test_a_retired_version_is_tried_when_it_is_asked_for_and_offered_to_nobody_else():
+    make_live_policy()
+    make_live_policy(least_confidence=Decimal("0.5"))
+    submit_one(confidence=0.6)
+    assert "By version 1 (retired)" in page(ada, version="1")
+    assert "By version 2 (live)" in page(ada)
+    assert '<option value="1"' not in page(ada)
+    assert "By version 2 (live)" in page(ada, version="9" * 40)
