@@ -50,10 +50,28 @@ REFUSALS: Final = {
     "429": "Too many requests of this key; `Retry-After` says when to come again.",
     "503": "The database can't answer now; nothing was recorded.",
 }
+_DECISION: Final = {"decision_id": "$response.body#/id"}
+_OF_A_DECISION: Final = (
+    *("get_decision", "cancel_decision", "answer_question", "issue_permit", "report_execution", "report_truth"),
+)
+_ACTS_ON_A_DECISION: Final = dict.fromkeys(_OF_A_DECISION, _DECISION)
+LINKS: Final[dict[tuple[str, str], dict[str, dict[str, str]]]] = {
+    ("submit_decision", "200"): _ACTS_ON_A_DECISION,
+    ("submit_decision", "201"): _ACTS_ON_A_DECISION,
+    ("submit_decision", "202"): {"get_decision": _DECISION, "get_intake": {"intake_id": "$response.body#/intake"}},
+    ("submit_batch", "202"): {"get_intake": {"intake_id": "$response.body#/intake"}},
+    ("list_decisions", "200"): {"get_decision": {"decision_id": "$response.body#/results/0/id"}},
+    ("get_decision", "200"): _ACTS_ON_A_DECISION,
+    ("issue_permit", "201"): {"redeem_permit": {"jti": "$response.body#/jti"}},
+    ("redeem_permit", "200"): {"report_execution": {"decision_id": "$response.body#/decision"}},
+    ("list_events", "200"): {"list_events": {"after": "$response.body#/cursor"}},
+    ("get_checkpoint", "200"): {"prove_consistency": {"first": "$response.body#/size"}},
+}
+"""Of an operation and its answer: what to do next, and what of the answer it takes (OpenAPI's Link Objects)."""
 
 
 class Schema(AutoSchema):
-    """Adds to each operation the problems that it may answer with, so that no view has to list them."""
+    """Adds to each operation the problems that it may answer with, and what may follow, so that no view lists them."""
 
     def get_auth(self) -> list[dict[str, Any]]:
         ways: list[dict[str, Any]] = super().get_auth()
@@ -95,6 +113,12 @@ class Schema(AutoSchema):
         )
         self.registry.register_on_missing(problem)
         for status, body in bodies.items():
+            following = LINKS.get((self.get_operation_id(), status))
+            if following:
+                body["links"] = {
+                    operation: {"operationId": operation, "parameters": dict(taken)}
+                    for operation, taken in following.items()
+                }
             if int(status) >= HTTPStatus.BAD_REQUEST and "content" not in body:
                 body["content"] = {PROBLEM: {"schema": problem.ref}}
         return dict(sorted(bodies.items()))

@@ -18,6 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
+from policies.domain.canonical import SAYS_SOMETHING
 from policies.domain.vocabulary import ChangeKind
 from policies.models import PolicyChange, Workflow
 from policies.permissions import may_pause
@@ -35,7 +36,11 @@ class Verb(Protocol):
 
 class GivenReason(serializers.Serializer[Any]):
     reason = serializers.RegexField(
-        r"\S", min_length=1, max_length=LONGEST_REASON, trim_whitespace=False, help_text="Kept with the change."
+        SAYS_SOMETHING,
+        min_length=1,
+        max_length=LONGEST_REASON,
+        trim_whitespace=False,
+        help_text="Kept with the change.",
     )
 
     def to_internal_value(self, data: Any) -> dict[str, Any]:

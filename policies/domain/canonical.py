@@ -29,6 +29,9 @@ MAX_NUMBER: Final = 2**53 - 1
 MAX_DIGITS: Final = 40
 """Digits of a number that is kept exactly as sent, written out without an exponent."""
 
+SAYS_SOMETHING: Final = r"[^\s\x1c-\x1f\x85\ufeff]"
+"""In a text that isn't blank: what neither Python nor ECMAScript, and so JSON Schema, takes for white space."""
+
 
 class InputError(ValueError):
     """A document that can't be taken: `pointer` (RFC 6901) says where, `detail` what, and which limit it passes."""

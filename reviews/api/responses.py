@@ -163,7 +163,7 @@ class SignedHead(Shape):
 
     epoch = serializers.IntegerField(help_text="Raised by each restore.")
     size = serializers.IntegerField(help_text="How many leaves it covers.")
-    root = serializers.CharField(help_text="Of the tree, 32 bytes in hex.")
+    root = serializers.CharField(help_text="Of the tree, 32 bytes in hex.")  # type: ignore[assignment]
     signed_at = serializers.DateTimeField()
     note = serializers.CharField(help_text="The signed note (C2SP tlog-checkpoint): what counts, and what to keep.")
 

@@ -9,6 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
+from policies.domain.canonical import SAYS_SOMETHING
 from reviews.api.problems import Problem
 
 # The type that JSON must give for a field of a class, and its name in a sentence. The first that fits counts.
@@ -23,7 +24,7 @@ JSON_TYPES: Final = (
 def string(*, longest: int, required: bool = True) -> serializers.CharField:
     """A string kept as it was sent; a required one says something: it isn't only blanks."""
     if required:
-        return serializers.RegexField(r"\S", min_length=1, max_length=longest, trim_whitespace=False)
+        return serializers.RegexField(SAYS_SOMETHING, min_length=1, max_length=longest, trim_whitespace=False)
     return serializers.CharField(max_length=longest, required=False, allow_blank=True, trim_whitespace=False)
 
 
