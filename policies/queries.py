@@ -11,7 +11,7 @@ from django.db.models import OuterRef, Subquery
 
 from policies.domain.differences import Difference, basis_in_words, differences, whom_a_rule_asks
 from policies.domain.problems import WithdrawnBasis
-from policies.domain.reasons import describe
+from policies.domain.sentences import describe
 from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec, to_document
 from policies.domain.vocabulary import ChangeKind, VersionStatus
 from policies.models import ActionType, PolicyChange, PolicyVersion, Rule, Switch, Threshold, Workflow

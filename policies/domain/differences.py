@@ -13,8 +13,8 @@ from itertools import product
 from typing import Any, Final
 
 from policies.domain.problems import row_name
-from policies.domain.reasons import describe
 from policies.domain.row_parts import PARTS, basis, claim, runs_alone
+from policies.domain.sentences import describe
 from policies.domain.spec import ActionSpec, Policy, RuleSpec, ThresholdSpec
 from policies.domain.vocabulary import Reversibility
 

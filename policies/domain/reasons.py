@@ -1,13 +1,13 @@
-"""The policy in words: why a person is asked, with the figures and a question, and what a row lets run alone."""
+"""Why a person is asked, in words: each reason with its figures and a question."""
 
 import re
-from collections.abc import Iterator
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from policies.domain.spec import MAY_BE_AUTOMATED, ActionSpec, Proposal, Reason, RuleSpec, ThresholdSpec, plain_decimal
-from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility
+from policies.domain.figures import budget_of, confidence_figure, moment, money, span_of
+from policies.domain.spec import ActionSpec, Proposal, Reason, RuleSpec, ThresholdSpec, plain_decimal
+from policies.domain.vocabulary import ReasonCode, Reversibility
 
 # ---- Confidence -----------------------------------------------------------------------------------------------------
 
@@ -174,21 +174,21 @@ def unmonitored(action: ActionSpec, *, age: timedelta | None, limit: timedelta) 
     elif age < timedelta(0):
         message = "The last assessment of the evidence is dated in the future."
     else:
-        message = f"Whether the evidence still holds was assessed {_span(age)} ago; {_span(limit)} is the limit."
+        message = f"Whether the evidence still holds was assessed {span_of(age)} ago; {span_of(limit)} is the limit."
     return Reason(
         code=ReasonCode.UNMONITORED,
         message=message,
         field="evidence",
         operator="<=",
-        limit=_span(limit),
-        observed="" if age is None else _span(age),
+        limit=span_of(limit),
+        observed="" if age is None else span_of(age),
         ask=_ask(action, f"Is {_called(action)} right here?"),
     )
 
 
 def budget_spent(action: ActionSpec, *, name: str, row: ThresholdSpec | None) -> Reason:
     """`name` is that of the budget: "day", or "subject" for the one that each subject has."""
-    most = "" if row is None else _budget(row, name)
+    most = "" if row is None else budget_of(row, name)
     return Reason(
         code=ReasonCode.BUDGET_SPENT,
         message=f"Today's budget of {action.key}{' for this subject' if name == 'subject' else ''} is spent"
@@ -265,134 +265,7 @@ def for_people(reason: Reason, *, action: str, title: str) -> str:
     return re.sub(rf"(?<![\w.-]){re.escape(action)}(?![\w-])", lambda _: f"“{title}”", reason.message)
 
 
-# ---- A row in words -------------------------------------------------------------------------------------------------
-
-
-def describe(row: ThresholdSpec, action: ActionSpec | None) -> str:
-    """What `row` lets its action do, in one sentence that leaves nothing of the row out.
-
-    `action` is the row's own, as the policy pins it; None for the default row, and where nobody registered it.
-    """
-    barred = _barred(row, action)
-    runs_alone = row.autonomy == Autonomy.BY_CONFIDENCE and not barred
-    clauses = [_alone(row) if runs_alone else f"always goes to a person{barred}"]
-    unsafe = action is not None and (not action.active or action.reversibility not in MAY_BE_AUTOMATED)
-    two_acts = row.deliberate_acts > 1 or unsafe or (row.action != "" and action is None)
-    clauses += _what_follows(row, runs_alone=runs_alone, two_acts=two_acts)
-    return f"{_whose(row)} {'; '.join(clauses)}"
-
-
-def _whose(row: ThresholdSpec) -> str:
-    if row.model_name:
-        model = f" by {row.model_name} {row.model_version or 'of any version'}"
-    else:
-        model = ""
-    if row.action:
-        return f"{row.action}{model}"
-    undone = " that can be undone" if row.autonomy == Autonomy.BY_CONFIDENCE else ""
-    return f"Every action without a row of its own{undone}{model and f', if proposed{model},'}"
-
-
-def _barred(row: ThresholdSpec, action: ActionSpec | None) -> str:
-    """Why nothing that this row governs runs alone whatever its autonomy, after a colon; "" where something may."""
-    if row.action and action is None:
-        return ": the action is not registered"
-    if action is not None and not action.active:
-        return ": the action is switched off"
-    if action is not None and action.reversibility not in MAY_BE_AUTOMATED:
-        return ": it can't be undone"
-    if row.autonomy == Autonomy.WITHDRAWN:
-        return ": the evidence for letting it run alone failed"
-    if row.autonomy != Autonomy.BY_CONFIDENCE:
-        return ""
-    if row.least_confidence is None or not 0 < row.least_confidence <= 1 or not 0 < row.audit_rate <= 1:
-        return ": the row is not complete"
-    if row.daily_count == 0 or row.subject_daily_count == 0:
-        return ": its daily budget is 0"
-    if not row.certificate_id.strip() and not row.basis_reason.strip():
-        return ": nothing is given for letting it run alone"
-    return ""
-
-
-def _alone(row: ThresholdSpec) -> str:
-    least = plain_decimal(row.least_confidence) if row.least_confidence is not None else "no confidence"
-    limits = [f"runs alone at {least} and above"]
-    if row.largest_amount is not None:
-        limits.append(f"up to {_round_money(row.largest_amount, row.currency)}")
-    for name, whose in (("day", ""), ("subject", " for one subject")):
-        if most := _budget(row, name):
-            limits.append(f"at most {most} a day{whose}")
-    return ", ".join(limits)
-
-
-def _what_follows(row: ThresholdSpec, *, runs_alone: bool, two_acts: bool) -> Iterator[str]:
-    share = "all" if row.audit_rate == 1 else f"{plain_decimal(row.audit_rate * 100)} %"
-    if runs_alone:
-        yield f"{share} of those are checked afterwards"
-    elif row.audit_rate:
-        yield f"{share} of them are drawn for the figures"
-    if not runs_alone and row.largest_amount is not None:
-        yield f"above {_round_money(row.largest_amount, row.currency)} it counts as high value"
-    if row.verdicts_needed > 1:
-        yield f"{'otherwise ' if runs_alone else ''}{row.verdicts_needed} people must agree"
-    if two_acts:
-        yield "approving takes two deliberate acts"
-    if row.separation:
-        yield "two people must agree where nobody knows who asked for it"
-    if runs_alone and row.basis_holds_until is not None:
-        yield f"from {moment(row.basis_holds_until)} on it always goes to a person"
-
-
-def _round_money(amount: Decimal, currency: str) -> str:
-    return (
-        money(amount, currency).replace(".00 ", " ")
-        if amount == amount.to_integral_value()
-        else money(amount, currency)
-    )
-
-
-# ---- Figures in words -----------------------------------------------------------------------------------------------
-
-
-def confidence_figure(confidence: Decimal, *, least: Decimal | None = None) -> str:
-    """A confidence to two decimals: 0.72; "0" and "1" are kept for what is exactly that.
-
-    It gets as many more as it takes to stand on its own side of `least`, or to tell it from 0 and 1.
-    """
-    marks = [Decimal(0), Decimal(1), *([] if least is None else [least])]
-    places, shown = 2, f"{confidence:.2f}"
-    while any(confidence.compare(mark) != Decimal(shown).compare(mark) for mark in marks):
-        places += 1
-        shown = f"{confidence:.{places}f}"
-    return shown.partition(".")[0] if confidence in (0, 1) else shown
-
-
-def money(amount: Decimal, currency: str = "") -> str:
-    """An amount with as many decimals as it has, two at least; to be read with a currency, as a figure without."""
-    whole, _, decimals = plain_decimal(amount).partition(".")
-    if not currency:
-        return f"{whole}.{decimals.ljust(2, '0')}"
-    return f"{int(whole):,}.{decimals.ljust(2, '0')} {currency}"
-
-
-def moment(value: datetime) -> str:
-    """A moment to the minute, in UTC: "2026-12-01 12:00 UTC"."""
-    return f"{value.astimezone(UTC):%Y-%m-%d %H:%M} UTC"
-
-
-def _span(span: timedelta) -> str:
-    """A length of time to the second, rounded up, so that what is past a limit reads so: "10 min 1 s"."""
-    minutes, seconds = divmod(-(-span // timedelta(seconds=1)), 60)
-    return " ".join(f"{number} {unit}" for number, unit in ((minutes, "min"), (seconds, "s")) if number) or "0 s"
-
-
-def _budget(row: ThresholdSpec, name: str) -> str:
-    """The most that a day's budget lets run alone, "" where there is none: "100 and 5,000 EUR"."""
-    count, amount = (
-        (row.daily_count, row.daily_amount) if name == "day" else (row.subject_daily_count, row.subject_daily_amount)
-    )
-    parts = [] if count is None else [f"{count:,}"]
-    return " and ".join(parts + ([] if amount is None else [_round_money(amount, row.currency)]))
+# ---- Words of several reasons ---------------------------------------------------------------------------------------
 
 
 def _ask(action: ActionSpec, otherwise: str) -> str:

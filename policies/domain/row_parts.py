@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from policies.domain.reasons import moment, money
+from policies.domain.figures import moment, money
 from policies.domain.spec import ThresholdSpec, plain_decimal
 from policies.domain.vocabulary import Autonomy
 

@@ -11,7 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.domain.evaluate import evaluate
-from policies.domain.reasons import confidence_figure, describe, for_people, low_confidence, moment, money, rule_fired
+from policies.domain.figures import confidence_figure, moment, money
+from policies.domain.reasons import for_people, low_confidence, rule_fired
+from policies.domain.sentences import describe
 from policies.domain.spec import Policy, RuleSpec, ThresholdSpec
 from policies.domain.vocabulary import Route
 from tests.policies.domain.generated import ACTIONS, NOW, models, rows

@@ -8,7 +8,7 @@ from decimal import Decimal
 from hypothesis import given, settings
 
 from policies.domain.evaluate import evaluate
-from policies.domain.reasons import describe
+from policies.domain.sentences import describe
 from policies.domain.spec import Assessment, Facts, Policy, Proposal, ThresholdSpec
 from tests.policies.strategies import ACTIONS, EVERY_PROPOSAL, FACTS, policies
 
