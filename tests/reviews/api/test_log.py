@@ -128,7 +128,11 @@ def test_a_log_that_was_cut_off_is_found(watch, log):
     assert watch()[0] == 0
     happen(3)
     assert watch()[0] == 0
-    for table, condition in (("leaf", "index >= 2"), ("event", "id > (SELECT min(id) + 1 FROM reviews_event)"), ("checkpoint", "size > 2")):
+    for table, condition in (
+        ("leaf", "index >= 2"),
+        ("event", "id > (SELECT min(id) + 1 FROM reviews_event)"),
+        ("checkpoint", "size > 2"),
+    ):
         as_owner(f"DELETE FROM reviews_{table} WHERE {condition}")
     code, said = watch()
     assert code == 1
