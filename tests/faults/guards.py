@@ -112,7 +112,7 @@ GUARDS = (
         "policies/domain/evaluate.py",
         "flagged=draw < rate,",
         "flagged=False,",
-        "tests/policies/domain/test_evaluate.py",
+        "tests/policies/domain/test_evaluate_demands.py",
     ),
     Guard(
         "the horizon of the feed, behind which nothing can appear any more",

@@ -21,6 +21,7 @@ ROW = ThresholdSpec(
     audit_rate=Decimal("0.0200"),
     basis_reason="Watched for a year.",
 )
+ANY = replace(ROW, action="")
 PROPOSAL = Proposal(
     workflow="support",
     action="refund_fee",
@@ -55,6 +56,10 @@ def judge(
 
 def row(**changes: Any) -> ThresholdSpec:
     return replace(ROW, **changes)
+
+
+def named(action: str, name: str = "", version: str = "", least: str = "0.5") -> ThresholdSpec:
+    return row(action=action, model_name=name, model_version=version, least_confidence=Decimal(least))
 
 
 def rule(expression: str, **changes: Any) -> RuleSpec:
