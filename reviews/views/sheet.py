@@ -13,44 +13,19 @@ from django.urls import reverse
 from policies.domain.reasons import for_people
 from policies.domain.vocabulary import ReasonCode, Reversibility, VerdictKind, WorkflowKind
 from reviews.domain.changes import Change, changes_between
-from reviews.domain.fields import Field, fields_of, shown_whole
+from reviews.domain.fields import Field, fields_of
 from reviews.domain.likeness import Case, differences
 from reviews.domain.text import in_words
 from reviews.domain.vocabulary import FINAL, RejectReason, TicketKind, TicketState
 from reviews.forms import PayloadForm
 from reviews.models import Verdict, new_id
 from reviews.queries import Dossier, RecentVerdict
-from reviews.views.payload import Payload, amount_of, arranged, as_number
+from reviews.views.bar import Choice, SecondAct, estimate_choices, override_choices, second_act_of, weighed_choices
+from reviews.views.payload import Payload, arranged
 
 RATINGS = ((1, "No"), (3, "Partly"), (5, "Yes"))
-DIGITS = 9
 VERY_SURE = Decimal("0.9")
 TONE_OF = {Reversibility.IRREVERSIBLE: "stop", Reversibility.EXTERNALLY_REVERSIBLE: "wait"}
-
-
-@dataclass(frozen=True, slots=True)
-class SecondAct:
-    """What is typed to approve where one key is too little. `wrong` says that it wasn't."""
-
-    label: str
-    expected: str
-    wrong: str = ""
-
-    def is_given(self, text: str) -> bool:
-        """Typed as asked, whatever the case and the blanks."""
-        return "".join(text.split()).casefold() == "".join(self.expected.split()).casefold()
-
-
-@dataclass(frozen=True, slots=True)
-class Choice:
-    """Another action that can be chosen, with the AI's confidence in it where it gave one."""
-
-    key: str
-    title: str
-    digit: int | None
-    confidence: Decimal | None = None
-    known: bool = True
-    irreversible: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,36 +209,14 @@ class Sheet:
     @cached_property
     def choices(self) -> tuple[Choice, ...]:
         """The actions that this could be overridden to: the AI's alternatives first, in its order."""
-        weighed = {each.action: as_number(each.confidence) for each in self.dossier.alternatives}
-        by_key = {spec.key: spec for spec in self.dossier.overrides}
-        ordered = [key for key in weighed if key in by_key]
-        ordered += sorted((key for key in by_key if key not in weighed), key=lambda key: by_key[key].title)
-        return tuple(
-            Choice(
-                key=key,
-                title=by_key[key].title,
-                digit=place if place <= DIGITS else None,
-                confidence=weighed.get(key),
-                irreversible=by_key[key].reversibility == Reversibility.IRREVERSIBLE,
-            )
-            for place, key in enumerate(ordered, start=1)
-        )
+        return override_choices(self.dossier)
 
     @cached_property
     def alternatives(self) -> tuple[Choice, ...]:
         """What the AI weighed, with the digit that picks it after `o`."""
         shown = self.mine and self.mode == "read" and self.may["override"]
         digits = {choice.key: choice.digit for choice in self.choices} if shown else {}
-        return tuple(
-            Choice(
-                key=each.action,
-                title=each.title,
-                digit=digits.get(each.action),
-                confidence=as_number(each.confidence),
-                known=each.action in self._titles,
-            )
-            for each in self.dossier.alternatives
-        )
+        return weighed_choices(self.dossier, digits=digits, known=self._titles)
 
     @cached_property
     def context(self) -> tuple[Field, ...]:
@@ -291,11 +244,7 @@ class Sheet:
     @property
     def estimates(self) -> tuple[Choice, ...]:
         """Every action of the workflow, in an order that tells nothing."""
-        titles = sorted(self._titles.items(), key=lambda item: item[1])
-        return tuple(
-            Choice(key=key, title=title, digit=place if place <= DIGITS else None)
-            for place, (key, title) in enumerate(titles, start=1)
-        )
+        return estimate_choices(self._titles)
 
     # ---- Deciding
 
@@ -308,22 +257,10 @@ class Sheet:
 
     @cached_property
     def second_act(self) -> SecondAct | None:
-        """What is typed beside the key: where the policy says two acts, and where no page shows the payload whole."""
-        target = self.form.spec if self.form else self.action
-        two = self.dossier.deliberate_acts > 1 or bool(self.second_act_wrong)
-        if target is None or target.reversibility == Reversibility.IRREVERSIBLE:
-            two = two or self.mode == VerdictKind.OVERRIDE
-        if not shown_whole(self.dossier.table.payload):
-            return SecondAct(
-                "Too much for one page. When you have read it whole, type “read”", "read", self.second_act_wrong
-            )
-        if not two:
-            return None
-        amount = amount_of(self.form.payload, action=target) if self.form else self.amount
-        if amount is not None:
-            return SecondAct(f"Type the amount, {amount:f}, to confirm", f"{amount:f}", self.second_act_wrong)
-        word = (target.title if target else "confirm").split()[0].casefold()
-        return SecondAct(f"Type “{word}” to confirm", word, self.second_act_wrong)
+        """What is typed beside the key, where one key is too little."""
+        return second_act_of(
+            self.dossier, mode=self.mode, form=self.form, amount=self.amount, wrong=self.second_act_wrong
+        )
 
     @property
     def asks_why(self) -> str:
