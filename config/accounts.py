@@ -29,6 +29,7 @@ from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
 from config.rest import is_api, problem
+from reviews.queries.prepared import ByKey
 
 RECOVERY_CODES: Final = 10
 OIDC_BACKEND: Final = "config.oidc.Provider"
@@ -47,9 +48,13 @@ class WithRoles(ModelBackend):
     """Reads a session's user together with the ids of their groups, so that a change of role is seen at no cost."""
 
     def get_user(self, user_id: int) -> User | None:
-        groups = ArrayAgg("groups__id", default=[], order_by="groups__id")
-        user: User | None = User.objects.annotate(group_ids=groups).filter(pk=user_id).first()
+        user = _WITH_GROUPS.get(user_id)
         return user if user is not None and self.user_can_authenticate(user) else None
+
+
+_WITH_GROUPS = ByKey(
+    lambda: User.objects.annotate(group_ids=ArrayAgg("groups__id", default=[], order_by="groups__id")), int
+)
 
 
 def roles_of(user: User) -> str:

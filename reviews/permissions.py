@@ -6,10 +6,11 @@ superuser, makes nobody a reviewer. Nobody decides what they asked for themselve
 
 from collections.abc import Mapping
 
-from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, User
+from django.contrib.auth.models import AbstractBaseUser, AnonymousUser, Group, User
 
 from policies.permissions import ADMINS, AUDITORS, LEADS, is_admin, may_pause
 from reviews.models import Decision, Ticket
+from reviews.queries.prepared import Values
 
 __all__ = [
     "Groups",
@@ -41,7 +42,10 @@ def groups_of(user: Somebody) -> Groups:
     """
     if not isinstance(user, User) or not user.is_active:
         return {}
-    return dict(user.groups.values_list("id", "name"))
+    return {group["id"]: group["name"] for group in _GROUPS_OF.get(user.pk)}
+
+
+_GROUPS_OF = Values(lambda user: Group.objects.filter(user=user).values("id", "name"), int)
 
 
 def is_lead(user: Somebody, *, groups: Groups | None = None) -> bool:

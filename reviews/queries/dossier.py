@@ -8,7 +8,7 @@ from typing import Any
 from uuid import UUID
 
 from django.contrib.auth.models import User
-from django.db.models import Exists, OuterRef
+from django.db.models import Exists, OuterRef, QuerySet, Subquery
 
 from policies.domain.spec import ActionSpec, Alternative, Policy, Proposal, Reason
 from policies.domain.vocabulary import VerdictKind
@@ -18,7 +18,7 @@ from reviews.domain.vocabulary import FINAL, UNDECIDED, OutcomeKind, OutcomeMeth
 from reviews.models import Decision, Outcome, Question, Ticket, Verdict
 from reviews.models.ticket import TicketQuerySet
 from reviews.models.verdict import VerdictQuerySet
-from reviews.queries.prepared import ByKey
+from reviews.queries.prepared import ByKey, Values
 from reviews.queries.queue import name_of
 
 # What a person may still say of an action that no policy knows: it can't be approved before it is registered.
@@ -82,6 +82,36 @@ _BESIDE = {
 _READ = ByKey(lambda: tickets_with_decisions().select_related("claimed_by").annotate(**_BESIDE))
 
 
+@dataclass(frozen=True, slots=True)
+class Beside:
+    """What a verdict rests on besides the ticket and its decision."""
+
+    live: Policy | None  # the one in force
+    questions: tuple[Question, ...]  # in order
+    stored: Verdict | None  # the reviewer's verdict under the same request key
+
+
+def beside(ticket: Ticket, *, reviewer: User, request_key: str) -> Beside:
+    """As it is now: asked once the ticket is locked. One prepared query, and one for each of what is seldom there."""
+    found = _BESIDE_VERDICT.first(ticket.pk, reviewer.pk, request_key)
+    assert found is not None, "the ticket is locked"
+    version = found["live_version"]
+    return Beside(
+        live=None if version is None else policy_of_version(version),
+        questions=tuple(ticket.questions.order_by("id")) if found["has_questions"] else (),
+        stored=Verdict.objects.get(pk=found["stored"]) if found["stored"] else None,
+    )
+
+
+def _beside_verdict(ticket: UUID, reviewer: int, request_key: str) -> QuerySet[Any, Any]:
+    stored = Verdict.objects.filter(reviewer=reviewer, request_key=request_key).values("pk")
+    annotated = Ticket.objects.filter(pk=ticket).annotate(stored=Subquery(stored), **_BESIDE)
+    return annotated.values("stored", "has_questions", "live_version")
+
+
+_BESIDE_VERDICT = Values(_beside_verdict, UUID, int, str)
+
+
 def dossier(ticket_id: UUID, *, user: User, now: datetime) -> Dossier:
     """What there is to know of a ticket, once a process knows the policy: one prepared query for a gate that nobody has
     answered or asked about, and at most four queries.
@@ -92,12 +122,13 @@ def dossier(ticket_id: UUID, *, user: User, now: datetime) -> Dossier:
     ticket = _READ.get(ticket_id)
     if ticket is None:
         raise Ticket.DoesNotExist
-    decision, beside = ticket.decision, vars(ticket)
+    decision, read_with = ticket.decision, vars(ticket)
     decision.workflow = ticket.workflow  # the same row
     verdicts = list(standing_verdicts(ticket).select_related("reviewer"))
     asked = ticket.questions.order_by("id").select_related("asked_by")
-    questions = tuple(asked) if beside["has_questions"] else ()
-    live = None if beside["live_version"] is None else policy_of_version(beside["live_version"])
+    questions = tuple(asked) if read_with["has_questions"] else ()
+    version = read_with["live_version"]
+    live = None if version is None else policy_of_version(version)
     policy = policy_for(decision, live=live)
     table = on_the_table(decision, verdicts)
     actions = policy.actions if policy else {}

@@ -17,6 +17,7 @@ from reviews.domain.likeness import Case
 from reviews.domain.vocabulary import TicketState
 from reviews.models import Verdict
 from reviews.models.verdict import VerdictQuerySet
+from reviews.queries.prepared import Values
 
 SHOWN = 10
 PACED = 20
@@ -70,7 +71,7 @@ def recent_verdicts(user: User, *, now: datetime) -> tuple[RecentVerdict, ...]:
 
 def latest_verdict(user: User, *, now: datetime) -> RecentVerdict | None:
     """The newest of them alone, with what it was of. One query."""
-    row = _newest(user).values(*_READ, "ticket__decision__payload").first()
+    row = _LATEST.first(user.pk)
     if row is None:
         return None
     case = Case(
@@ -91,9 +92,12 @@ _READ = (
 )
 
 
-def _newest(user: User) -> VerdictQuerySet:
+def _newest(user: User | int) -> VerdictQuerySet:
     named = ActionType.objects.filter(workflow=OuterRef("ticket__workflow"), key=OuterRef("action")).order_by()
     return Verdict.objects.standing().by(user).newest_first().annotate(title=Subquery(named.values("title")))
+
+
+_LATEST = Values(lambda user: _newest(user).values(*_READ, "ticket__decision__payload")[:1], int)
 
 
 def _recent(row: Mapping[str, Any], *, now: datetime, case: Case | None = None) -> RecentVerdict:

@@ -10,6 +10,7 @@ from django.db.models import Q, Subquery
 from policies.models import Switch, Workflow
 from reviews.domain.vocabulary import Theme
 from reviews.models import Restore, ReviewerProfile, SavedFilter, Ticket
+from reviews.queries.prepared import Values
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,5 +61,13 @@ def shows_sensitive(user: User) -> bool:
 
 def held_ticket(user: User, *, now: datetime) -> UUID | None:
     """The ticket that they took first of those they hold: it is to be finished before the next. One query."""
-    held = Ticket.objects.held_by(user).filter(claimed_until__gt=now)
-    return held.order_by("claimed_at").values_list("pk", flat=True).first()
+    held = _HELD.first(user.pk, now)
+    return held["pk"] if held else None
+
+
+_HELD = Values(
+    lambda user, now: (
+        Ticket.objects.held_by(user).filter(claimed_until__gt=now).order_by("claimed_at", "pk").values("pk")[:1]
+    ),
+    *(int, datetime),
+)

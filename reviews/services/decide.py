@@ -13,7 +13,6 @@ from django.db import transaction
 from policies.domain.evaluate import assess_stakes
 from policies.domain.spec import Assessment
 from policies.domain.vocabulary import VerdictKind
-from policies.queries import live_policy
 from reviews.domain.judgement import Choice, event_of
 from reviews.domain.vocabulary import EventKind, TicketEvent, TicketKind, TicketState
 from reviews.models import Ticket, Verdict
@@ -21,6 +20,8 @@ from reviews.permissions import groups_of, may_decide, may_see_ticket, reviewabl
 from reviews.queries import last_verdict, name_of
 from reviews.queries.dossier import (
     HOLD_OF_UNKNOWN_ACTIONS,
+    Beside,
+    beside,
     choices_of,
     digest_for,
     estimate_of,
@@ -103,7 +104,8 @@ def give_verdict(ticket_id: UUID, *, reviewer: User, answer: Answer, now: dateti
         groups = groups_of(reviewer)  # as they are now that it is locked
         if not may_see_ticket(reviewer, ticket, groups=groups):
             raise NotVisible
-        stored = Verdict.objects.filter(reviewer=reviewer, request_key=answer.request_key).first()
+        found = beside(ticket, reviewer=reviewer, request_key=answer.request_key)
+        stored = found.stored
         if stored is not None and stored.ticket_id == ticket.pk:
             return stored
         check_claim(ticket, reviewer=reviewer, epoch=answer.epoch, now=now)
@@ -111,17 +113,17 @@ def give_verdict(ticket_id: UUID, *, reviewer: User, answer: Answer, now: dateti
             raise NotAllowed("This ticket is for another group, or about something that you asked for.")
         if stored is not None:
             raise InvalidAnswer(("/request_key", "This key was used for another ticket; each answer has its own."))
-        return _give(ticket, reviewer=reviewer, answer=answer, now=now)
+        return _give(ticket, found, reviewer=reviewer, answer=answer, now=now)
 
 
-def _give(ticket: Ticket, *, reviewer: User, answer: Answer, now: datetime) -> Verdict:
+def _give(ticket: Ticket, found: Beside, *, reviewer: User, answer: Answer, now: datetime) -> Verdict:
     decision = ticket.decision
     earlier = list(standing_verdicts(ticket))
-    live = live_policy(decision.workflow_id)
+    live = found.live
     policy = policy_for(decision, live=live)
     digest = digest_for(decision, live=live)
     table = on_the_table(decision, earlier)
-    shown = shown_of(decision, table=table, questions=ticket.questions.order_by("id"), digest=digest)
+    shown = shown_of(decision, table=table, questions=found.questions, digest=digest)
     if (answer.version, answer.shown_sha256) != (ticket.version, shown):
         raise Stale
     assert ticket.claimed_at is not None, "a claim has its time"

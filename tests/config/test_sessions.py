@@ -4,6 +4,8 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import Group, User
 
+from tests.statements import statements
+
 pytestmark = pytest.mark.django_db
 
 
@@ -94,7 +96,8 @@ def test_a_log_in_ends_when_the_persons_roles_change(ana, change):
     assert "_auth_user_id" not in ana.session or not User.objects.get().is_active
 
 
-def test_seeing_that_roles_are_the_same_costs_no_query(ana, django_assert_num_queries):
+def test_seeing_that_roles_are_the_same_costs_no_query(ana):
     is_logged_in(ana)
-    with django_assert_num_queries(2):  # The session, and the user with their groups.
+    with statements() as sent:
         ana.get("/login/")
+    assert len(sent) == 2  # The session, and the user with their groups.

@@ -1,14 +1,17 @@
-from uuid import uuid4
+from datetime import timedelta
+from uuid import UUID, uuid4
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.forms import model_to_dict
+from django.utils import timezone
 
-from reviews.models import Ticket
+from reviews.models import Decision, Ticket
 from reviews.queries import tickets_with_decisions
-from reviews.queries.prepared import ByKey
-from tests.factories import gate_of, make_live_policy, submit_one
+from reviews.queries.prepared import ByKey, Values
+from tests.factories import ana, gate_of, make_live_policy, submit_one
 
 pytestmark = pytest.mark.django_db
 
@@ -72,3 +75,45 @@ def test_a_lock_is_refused_outside_a_transaction_whoever_composed_it(gate):
         assert locked.get(gate.pk) == gate
     with pytest.raises(TransactionManagementError):
         locked.get(gate.pk)
+
+
+def of_a_subject():
+    """Columns, JSON among them, by values of several types."""
+    return Values(
+        lambda ticket, version, subject, since: Ticket.objects.filter(
+            pk=ticket, version=version, decision__subject_id=subject, created_at__gte=since
+        ).values("version", "pk", "decision__payload", "decision__confidence"),
+        *(UUID, int, str, type(timezone.now())),
+    )
+
+
+def test_values_are_those_of_a_plain_query(gate):
+    subject, since = gate.decision.subject_id, gate.created_at
+    found = of_a_subject().get(gate.pk, gate.version, subject, since)
+    columns = ("version", "pk", "decision__payload", "decision__confidence")
+    assert found == list(Ticket.objects.filter(pk=gate.pk).values(*columns))
+    assert isinstance(found[0]["decision__payload"], dict)
+
+
+def test_each_value_counts(gate):
+    rows, given = of_a_subject(), [gate.pk, gate.version, gate.decision.subject_id, gate.created_at]
+    others = (uuid4(), gate.version + 1, "another", gate.created_at + timedelta(seconds=1))
+    for at, other in enumerate(others):
+        assert rows.first(*given) is not None
+        assert rows.first(*[*given[:at], other, *given[at + 1 :]]) is None
+
+
+def test_the_statement_stays_one_whatever_the_numbers(gate):
+    people = ByKey(lambda: User.objects.exclude(first_name="one of its own"), int)
+    assert people.get(ana().pk) == ana()
+    assert people.get(70_000) is None
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_prepared_statements WHERE statement LIKE %s", ['%FROM "auth_user"%NOT%first_name%']
+        )
+        assert cursor.fetchone() == (1,)
+
+
+def test_a_value_that_is_asked_for_nowhere_is_a_mistake():
+    with pytest.raises(AssertionError):
+        Values(lambda key, text: Decision.objects.filter(pk=key).values("pk"), UUID, str).get(uuid4(), "x")
