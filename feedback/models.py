@@ -46,6 +46,12 @@ class Label(models.Model):
         indexes: ClassVar = [
             models.Index("workflow", "decided_at", name="labels_by_time", condition=Q(stands=True)),
             models.Index("workflow", F("id").desc(), name="newest_labels"),
+            models.Index(
+                "workflow",
+                F("id").desc(),
+                name="overturned_audits",
+                condition=Q(source=LabelSource.AUDIT, ai_was_right=False),
+            ),
         ]
 
 

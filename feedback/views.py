@@ -41,6 +41,7 @@ from feedback.queries.figures import agreement_of, audits_of, calibration_of, ri
 from feedback.queries.known_answers import garden_of, scores_by_reviewer
 from feedback.queries.labels import keys_of
 from feedback.queries.overrides import SHOWN, overrides_of, queue_health_of, record_of, window_from
+from feedback.queries.overturned import overturned_audits
 from feedback.queries.reviewers import reviewer_record
 from policies.domain.vocabulary import VersionStatus
 from policies.models import PolicyVersion, Workflow
@@ -115,6 +116,7 @@ def evidence(request: ReadersRequest) -> HttpResponse:
             "calibration": calibration_of(scope),
             "risk": risk_of(scope),
             "audits": audits_of(scope, now=now),
+            "overturned": overturned_audits(scope),
             "thresholds": thresholds_of(scope, now=now),
             "agreement": agreement_of(scope),
             "rows": evidence_of(shown["workflow"], policy=policy) if policy else (),

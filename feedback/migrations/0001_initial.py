@@ -215,7 +215,7 @@ class Migration(migrations.Migration):
                 ('workflow', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='policies.workflow')),
             ],
             options={
-                'indexes': [models.Index(models.F('workflow'), models.F('decided_at'), condition=models.Q(('stands', True)), name='labels_by_time'), models.Index(models.F('workflow'), models.OrderBy(models.F('id'), descending=True), name='newest_labels')],
+                'indexes': [models.Index(models.F('workflow'), models.F('decided_at'), condition=models.Q(('stands', True)), name='labels_by_time'), models.Index(models.F('workflow'), models.OrderBy(models.F('id'), descending=True), name='newest_labels'), models.Index(models.F('workflow'), models.OrderBy(models.F('id'), descending=True), condition=models.Q(('ai_was_right', False), ('source', 'audit')), name='overturned_audits')],
                 'constraints': [models.UniqueConstraint(fields=('decision', 'source'), name='one_label_of_a_source'), models.UniqueConstraint(condition=models.Q(('stands', True)), fields=('decision',), name='one_label_stands'), models.CheckConstraint(condition=models.Q(('label_probability__isnull', True), models.Q(('label_probability__gt', 0), ('label_probability__lte', 1)), _connector='OR'), name='a_label_probability_is_a_share')],
             },
         ),

@@ -10,13 +10,13 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from feedback.domain.vocabulary import AlarmKind, RunState
-from feedback.models import Certificate, Export, KnownAnswer, Seed, Tally
+from feedback.models import Certificate, Export, KnownAnswer, Label, Seed, Tally
 from feedback.services import collect_labels, end_alarm, raise_alarm, run_export
 from feedback.services.confidences import watch_confidences
 from policies.domain.vocabulary import Autonomy, VersionStatus
 from policies.models import PolicyVersion
 from reviews.domain.vocabulary import EventKind
-from reviews.models import Event, Ticket
+from reviews.models import Delivery, Endpoint, Event, Ticket
 from reviews.services.settle import settle_due
 from tests.factories import (
     NOW,
@@ -205,6 +205,46 @@ def test_with_too_few_labels_no_draft_is_made_and_the_page_says_why():
 def test_only_admins_draft():
     assert browse(omar()).post("/insights/evidence/draft", {"query": "", "alpha": "0.02"}).status_code == 403
     assert browse(ada()).post("/insights/evidence/draft", {"query": "", "alpha": "much"}).status_code == 422
+
+
+@pytest.mark.django_db(transaction=True)
+def test_what_an_audit_overturned_is_shown_with_what_is_right_and_whether_upstream_knows():
+    now = timezone.now()
+    make_live_policy(now=now, audit_rate=Decimal(1))
+    client, _ = make_client(now=now)
+    decision = submit_one(client=client, confidence=0.95, now=now)
+    audit = Ticket.objects.get(decision=decision)
+    empty = text_of(page("/insights/evidence/"))
+    assert "To be put right" not in empty
+    assert "30 clean ones say “fewer than 9.5 % missed”" in empty
+    endpoint = Endpoint.objects.create(client=client, url="https://agent.example/hook", secret="whsec_x")
+    decide(audit, ana(), "reject", reason_code="wrong_facts", now=now)
+    settle_due(now=now + timedelta(minutes=1))
+    collect_labels(now=now)
+    html = page("/insights/evidence/")
+    text = text_of(html)
+    assert f"{decision.external_id} refund_fee nothing Ana," in text
+    assert "being told" in text
+    assert f'href="/tickets/{audit.pk}/"' in html
+    for state, shown in (("delivered", "told"), ("dead", "could not be told")):
+        Delivery.objects.filter(endpoint=endpoint, type="decision.audit_disagreed").update(state=state)
+        assert f"{shown} the audit" in text_of(page("/insights/evidence/"))
+    Delivery.objects.all().delete()
+    assert "takes no webhooks; it is in its feed" in page("/insights/evidence/")
+
+
+def test_clean_audits_say_what_they_bound():
+    make_labels(np.zeros(300, dtype=bool), confidence=0.95)
+    assert "300 clean audits fewer than 0.99 % missed" in text_of(page("/insights/evidence/"))
+
+
+def test_the_evidence_costs_the_same_queries_however_much_is_to_be_put_right(django_assert_max_num_queries):
+    ticket = gate_of(submit_one(confidence=0.62))
+    make_labels(np.ones(60, dtype=bool), confidence=0.95)
+    Label.objects.filter(source="audit").update(ticket=ticket)
+    browser = browse(omar())
+    with django_assert_max_num_queries(32):
+        assert browser.get("/insights/evidence/").status_code == 200
 
 
 # --- Alarms ----------------------------------------------------------------------------------------------------------
