@@ -57,6 +57,7 @@ def pytest_configure(config: pytest.Config) -> None:
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Fixtures that need models, which a conftest further down would import too early.
     config.pluginmanager.import_plugin("tests.reviews.api.world")
+    config.pluginmanager.import_plugin("tests.reviews.ticket_page")
 
 
 def _start_servers(config: pytest.Config, *, given: list[str]) -> None:

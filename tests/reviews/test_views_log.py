@@ -14,7 +14,7 @@ from reviews.models import Event
 from reviews.queries import decisions
 from reviews.services.claim import claim_ticket
 from tests import factories as make
-from tests.reviews.test_views_ticket import hidden_fields, post
+from tests.reviews.ticket_page import hidden_fields, post
 
 pytestmark = pytest.mark.django_db
 
