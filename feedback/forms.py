@@ -152,6 +152,9 @@ class ExportForm(forms.Form):
     )
     since = forms.DateField(label="From", required=False, widget=forms.DateInput(attrs={"type": "date"}))
     until = forms.DateField(label="To", required=False, widget=forms.DateInput(attrs={"type": "date"}))
+    action = forms.CharField(label="Action", required=False, max_length=80)
+    model = forms.CharField(label="Model", required=False, max_length=120)
+    model_version = forms.CharField(label="Its version", required=False, max_length=120)
 
     def clean(self) -> dict[str, Any]:
         values = super().clean() or {}

@@ -196,6 +196,8 @@ def exports(request: ReadersRequest) -> HttpResponse:
                 format=ExportFormat(asked["format"] or ExportFormat.JSON_LINES),
                 since=asked["since"],
                 until=asked["until"],
+                action=asked["action"],
+                model=(asked["model"], asked["model_version"]),
                 now=timezone.now(),
             )
         except services.ParquetNotInstalled as error:

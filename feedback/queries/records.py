@@ -19,11 +19,14 @@ from reviews.models import Decision, Outcome, Ticket, Verdict
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """Which decisions are exported: of a workflow, received from `since` on and before `until`."""
+    """Which decisions are exported: of a workflow, received from `since` on and before `until`. Empty is any."""
 
     workflow: Workflow
     since: datetime | None = None
     until: datetime | None = None
+    action: str = ""
+    model_name: str = ""
+    model_version: str = ""
 
 
 def chosen_decisions(chosen: Chosen) -> Any:
@@ -31,6 +34,8 @@ def chosen_decisions(chosen: Chosen) -> Any:
     settled = Ticket.objects.filter(decision=OuterRef("pk"), state=TicketState.SETTLED)
     labelled = Label.objects.filter(decision=OuterRef("pk"))
     decisions = Decision.objects.filter(Exists(settled) | Exists(labelled), workflow=chosen.workflow, purged_at=None)
+    named = {name: getattr(chosen, name) for name in ("action", "model_name", "model_version")}
+    decisions = decisions.filter(**{name: value for name, value in named.items() if value})
     if chosen.since is not None:
         decisions = decisions.filter(received_at__gte=chosen.since)
     if chosen.until is not None:

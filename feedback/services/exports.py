@@ -42,9 +42,13 @@ def request_export(
     format: ExportFormat = ExportFormat.JSON_LINES,  # noqa: A002  the word for it
     since: datetime | None = None,
     until: datetime | None = None,
+    action: str = "",
+    model: tuple[str, str] = ("", ""),
     now: datetime,
 ) -> Export:
-    """Ask for a file. Writes an Export and an Event, and rings a worker. Raises NotAllowed, ParquetNotInstalled."""
+    """Ask for a file, of any action and model unless said otherwise; `model` is a name and a version. Writes an
+    Export and an Event, and rings a worker. Raises NotAllowed, ParquetNotInstalled.
+    """
     if not may_export(user):
         raise NotAllowed
     if format == ExportFormat.PARQUET:
@@ -53,6 +57,9 @@ def request_export(
         "format": str(format),
         "since": since.isoformat() if since else None,
         "until": until.isoformat() if until else None,
+        "action": action,
+        "model_name": model[0],
+        "model_version": model[1],
     }
     with transaction.atomic():
         export = Export.objects.create(
@@ -144,6 +151,7 @@ def _chosen(export: Export) -> Chosen:
         workflow=export.workflow,
         since=parse_datetime(since) if since else None,
         until=parse_datetime(until) if until else None,
+        **{name: export.inputs.get(name, "") for name in ("action", "model_name", "model_version")},
     )
 
 

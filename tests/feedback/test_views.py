@@ -311,10 +311,12 @@ def test_an_alarm_of_confidences_shows_what_was_said_and_leads_to_the_log():
 def test_omar_asks_for_a_file_and_fetches_it():
     browser = browse(omar())
     asked = {"workflow": make_workflow().pk, "shape": "decisions", "since": "2026-01-01", "until": "2026-12-31"}
+    asked |= {"action": "refund_fee", "model": "support-router"}
     assert browser.post("/insights/exports/", asked).status_code == 302
     export = Export.objects.get()
     assert export.inputs["until"] == "2027-01-01T00:00:00+00:00", "the last day is included"
     assert browser.get(f"/insights/exports/{export.pk}/file").status_code == 409
+    assert "2026-01-01 – 2027-01-01, refund_fee , support-router" in text_of(page("/insights/exports/"))
     assert "<progress" in browser.get("/insights/exports/").content.decode()
     run_export(export.pk, now=NOW)
     answer = browser.get(f"/insights/exports/{export.pk}/file")

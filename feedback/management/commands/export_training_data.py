@@ -22,13 +22,23 @@ class Command(BaseCommand):
         parser.add_argument("--shape", choices=ExportShape.values, default=ExportShape.DECISIONS.value)
         parser.add_argument("--since", type=moment, help="received from then on, such as 2026-03-01T00:00Z")
         parser.add_argument("--until", type=moment, help="received before then")
+        parser.add_argument("--action", default="", help="of this action alone")
+        parser.add_argument("--model", default="", help="of the model of this name alone")
+        parser.add_argument("--model-version", default="", help="of this version of it alone")
         parser.add_argument("--to", default="-", help="a file; standard output where it is left out")
 
     def handle(self, *args: Any, **options: Any) -> None:
         workflow = Workflow.objects.filter(key=options["workflow"]).first()
         if workflow is None:
             raise CommandError(f"There is no workflow {options['workflow']!r}.")
-        chosen = Chosen(workflow=workflow, since=options["since"], until=options["until"])
+        chosen = Chosen(
+            workflow=workflow,
+            since=options["since"],
+            until=options["until"],
+            action=options["action"],
+            model_name=options["model"],
+            model_version=options["model_version"],
+        )
         lines = export_lines(chosen, shape=options["shape"])
         if options["to"] == "-":
             sys.stdout.buffer.writelines(lines)

@@ -111,6 +111,17 @@ def test_only_what_was_received_in_the_time_asked_for_is_exported():
     assert len(lines_of(run_export(asked(since=later(days=-1), until=later(days=1)).pk, now=later(minutes=3)))) == 1
 
 
+def test_only_the_action_and_model_asked_for_are_exported_and_the_manifest_says_which():
+    decided()
+    model = ("support-router", "1.0")
+    export = run_export(asked(action="refund_fee", model=model).pk, now=later(minutes=3))
+    assert len(lines_of(export)) == 1
+    assert export.result["query"]["action"] == "refund_fee"
+    assert (export.result["query"]["model_name"], export.result["query"]["model_version"]) == model
+    for other in ({"action": "trace_top_up"}, {"model": ("another", "")}, {"model": ("support-router", "1.1")}):
+        assert lines_of(run_export(asked(**other).pk, now=later(minutes=3))) == []
+
+
 def test_pairs_are_made_of_changed_proposals_only():
     decided()
     decided("edit", payload={**EDITED, "amount": "9.00"}, material=True)
@@ -160,6 +171,9 @@ def test_the_command_writes_the_same_lines(tmp_path):
     call_command("export_training_data", "support", to=str(tmp_path / "out.jsonl"))
     lines = [json.loads(line) for line in (tmp_path / "out.jsonl").read_bytes().splitlines()]
     assert [line["external_id"] for line in lines] == names
+    for other in ("--action=x", "--model=x", "--model-version=x"):
+        call_command("export_training_data", "support", other, to=str(tmp_path / "out.jsonl"))
+        assert (tmp_path / "out.jsonl").read_bytes() == b""
     with pytest.raises(CommandError, match="no workflow 'nowhere'"):
         call_command("export_training_data", "nowhere")
     with pytest.raises(CommandError, match="no moment"):
