@@ -5,6 +5,7 @@ import os
 import statistics
 import subprocess
 import sys
+import time
 
 from django.conf import settings
 
@@ -15,6 +16,7 @@ from benchmarks.stage import ROOT, Stage, memory_mib, plain_server, stage
 
 FEW = 1_000  # open tickets, to which the figure at many is compared
 LABELS = 1_000_000
+TRIED = 100_000  # past decisions on which a draft is tried
 PAGES = {
     "desk": "/",
     "log": "/log/",
@@ -45,7 +47,13 @@ def main() -> None:
 
 def read_arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--tickets", type=int, default=100_000, help="open tickets for the queue (default: 100,000)")
+    parser.add_argument(
+        *("--open", "--tickets"),
+        dest="tickets",
+        type=int,
+        default=100_000,
+        help="open tickets for the queue (default: 100,000)",
+    )
     parser.add_argument("--lines", type=int, default=10_000, help="lines of a batch (default: 10,000)")
     parser.add_argument("--seconds", type=float, default=5, help="of each measurement of a rate (default: 5)")
     parser.add_argument("--repeats", type=int, default=5, help="of each measurement, in turns (default: 5)")
@@ -107,7 +115,10 @@ def review(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, floa
     reviewer = reviewing.log_in(on)
     few = reviewing.decide(reviewer, number=number)
     say(f"filling the queue to {arguments.tickets:,} …")
+    began = time.perf_counter()
     scene.fill_queue(database, owner, open_tickets=arguments.tickets)
+    filling = time.perf_counter() - began
+    learning.seal(on)  # What was filled in is sealed as well; that is not to run beside what follows.
     reviewer.reconnect(on)  # The server has closed a connection on which nothing came for so long.
     many = reviewing.decide(reviewer, number=number)
     figures = {
@@ -118,6 +129,7 @@ def review(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, floa
         "verdict_p50_ms": statistics.median(many.verdict),
         "verdict_p95_ms": percentile(many.verdict, 0.95),
         "open_tickets": arguments.tickets,
+        "filling_s": filling,
     }
     for name, path in PAGES.items():
         figures[f"{name}_p95_ms"] = percentile(reviewing.open_page(reviewer, path, number=number), 0.95)
@@ -126,7 +138,17 @@ def review(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, floa
 
 def learn(on: Stage, key: str, arguments: argparse.Namespace) -> dict[str, float]:
     seconds = [learning.recommend(labels=LABELS) for _ in range(arguments.repeats)]
-    return {"recommend_s": statistics.median(seconds), "labels": LABELS}
+    # Where the review was measured before, the queue holds as many.
+    scene.fill_queue(on.environment["DATABASE_URL"], on.environment["DATABASE_OWNER_URL"], open_tickets=TRIED)
+    learning.seal(on)
+    trying, alone = learning.try_draft(decisions=TRIED)
+    return {
+        "recommend_s": statistics.median(seconds),
+        "labels": LABELS,
+        "backtest_s": trying,
+        "backtest_share_alone": alone,
+        "backtest_decisions": TRIED,
+    }
 
 
 PARTS = {"submit": submit, "batch": batch, "review": review, "learn": learn}
