@@ -34,7 +34,7 @@ from rest_framework.parsers import BaseParser
 from rest_framework.renderers import BaseRenderer
 from rest_framework.request import Request
 
-from policies.domain.canonical import InputError, NotJson, parse_strict
+from policies.domain.strict_json import InputError, NotJson, parse_strict
 
 logger = structlog.get_logger(__name__)
 PROBLEM = "application/problem+json"
@@ -250,7 +250,7 @@ class ProblemMiddleware:
 
 
 class StrictJSONParser(BaseParser):
-    """The one way to read JSON; policies.domain.canonical says what it refuses."""
+    """The one way to read JSON; policies.domain.strict_json says what it refuses."""
 
     media_type = "application/json"
 

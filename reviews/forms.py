@@ -9,8 +9,9 @@ from urllib.parse import urlencode
 
 from django import forms
 
-from policies.domain.canonical import InputError, parse_strict, pointer_to, value_at
+from policies.domain.pointers import pointer_to, value_at
 from policies.domain.spec import ActionSpec
+from policies.domain.strict_json import InputError, parse_strict
 from policies.domain.vocabulary import ReasonCode, Route, VerdictKind
 from reviews.domain.changes import Change, changes_between
 from reviews.domain.fields import LONGEST_FACT, Field, NoSuchField, fields_of, text_of, with_value

@@ -18,8 +18,8 @@ from django.db.models import Count, QuerySet
 from feedback.models import KnownAnswer, Label, Seed
 from feedback.permissions import may_plant
 from feedback.services.refusals import NotAllowed
-from policies.domain.canonical import InputError
 from policies.domain.evaluate import audit_draw
+from policies.domain.strict_json import InputError
 from policies.models import Workflow
 from reviews.domain.submission import parse_submission
 from reviews.domain.vocabulary import FINAL

@@ -18,7 +18,7 @@ from rest_framework.response import Response
 from rest_framework.settings import api_settings
 from rest_framework.views import APIView
 
-from policies.domain.canonical import SAYS_SOMETHING
+from policies.domain.strict_json import SAYS_SOMETHING
 from policies.domain.vocabulary import ChangeKind
 from policies.models import PolicyChange, Workflow
 from policies.permissions import may_pause

@@ -15,7 +15,7 @@ from decimal import Decimal
 from functools import lru_cache
 from typing import Any, Final, get_args, get_type_hints
 
-from policies.domain.canonical import pointer_to
+from policies.domain.pointers import pointer_to
 
 
 class SpecError(ValueError):

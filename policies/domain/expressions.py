@@ -15,8 +15,8 @@ from typing import Any, Final, NamedTuple
 
 import cel
 
-from policies.domain.canonical import MAX_NUMBER
 from policies.domain.spec import Proposal
+from policies.domain.strict_json import MAX_NUMBER
 
 MAX_SOURCE: Final = 2_000
 """Characters of an expression."""

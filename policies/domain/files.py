@@ -5,7 +5,7 @@ from typing import Any
 
 import yaml
 
-from policies.domain.canonical import pointer_to
+from policies.domain.pointers import pointer_to
 from policies.domain.spec import Policy, SpecError, digest_of
 
 

@@ -8,7 +8,7 @@ import jsonschema
 from jsonschema.exceptions import SchemaError
 
 from policies.domain import expressions
-from policies.domain.canonical import pointer_to, pointer_tokens
+from policies.domain.pointers import pointer_to, pointer_tokens
 from policies.domain.spec import ActionSpec, RuleSpec, ThresholdSpec
 from policies.domain.vocabulary import Autonomy, Layout, VerdictKind
 

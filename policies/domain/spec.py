@@ -12,11 +12,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any, Final, Self
 
-from policies.domain.canonical import canonical_bytes, pointer_to, sha256_hex
+from policies.domain.canonical import canonical_bytes, sha256_hex
 from policies.domain.documents import SpecError as SpecError
 from policies.domain.documents import plain, read_fields
 from policies.domain.documents import plain_decimal as plain_decimal
 from policies.domain.documents import plain_moment as plain_moment
+from policies.domain.pointers import pointer_to
 from policies.domain.vocabulary import Autonomy, ReasonCode, Reversibility, VerdictKind
 
 # ---- What an AI proposes --------------------------------------------------------------------------------------------

@@ -7,8 +7,8 @@ from decimal import Decimal
 from typing import Any, Final
 
 from policies.domain import reasons
-from policies.domain.canonical import value_at
 from policies.domain.expressions import ExpressionError, Scope, compile_rule
+from policies.domain.pointers import value_at
 from policies.domain.spec import (
     MAY_BE_AUTOMATED,
     ActionSpec,

@@ -9,7 +9,7 @@ from rest_framework.exceptions import ValidationError
 from rest_framework.request import Request
 from rest_framework.settings import api_settings
 
-from policies.domain.canonical import SAYS_SOMETHING
+from policies.domain.strict_json import SAYS_SOMETHING
 from reviews.api.problems import Problem
 
 # The type that JSON must give for a field of a class, and its name in a sentence. The first that fits counts.

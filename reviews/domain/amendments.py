@@ -9,7 +9,9 @@ from typing import Any
 import jsonschema
 from referencing import Registry
 
-from policies.domain.canonical import InputError, canonical_bytes, parse_strict, pointer_to
+from policies.domain.canonical import canonical_bytes
+from policies.domain.pointers import pointer_to
+from policies.domain.strict_json import InputError, parse_strict
 
 Finding = tuple[str, str]
 MOST_FINDINGS = 20

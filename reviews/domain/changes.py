@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from difflib import SequenceMatcher
 from typing import Final
 
-from policies.domain.canonical import pointer_to
+from policies.domain.pointers import pointer_to
 from reviews.domain.fields import label_of, text_of
 
 KEPT: Final = "kept"

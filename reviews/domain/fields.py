@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from policies.domain.canonical import pointer_to, pointer_tokens
+from policies.domain.pointers import pointer_to, pointer_tokens
 from policies.domain.vocabulary import Layout
 
 # Text past this length, or with line ends, is read as a block; anything shorter as a fact beside its name.

@@ -4,7 +4,7 @@ import copy
 from collections.abc import Iterable
 from typing import Any, Final
 
-from policies.domain.canonical import pointer_tokens
+from policies.domain.pointers import pointer_tokens
 
 MASK: Final = "•••"
 

@@ -11,8 +11,10 @@ from decimal import Decimal
 from types import MappingProxyType
 from typing import Any, Final
 
-from policies.domain.canonical import Refused, canonical_bytes, parse_strict, pointer_to, sha256_hex
+from policies.domain.canonical import canonical_bytes, sha256_hex
+from policies.domain.pointers import pointer_to
 from policies.domain.spec import Alternative, Proposal, plain_decimal
+from policies.domain.strict_json import Refused, parse_strict
 
 EXACT: Final = frozenset({"/confidence", "/alternatives/*/confidence"})
 """Where numbers are kept exactly as sent (see parse_strict)."""

@@ -11,7 +11,7 @@ from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from policies.domain.canonical import InputError, Refused
+from policies.domain.strict_json import InputError, Refused
 from reviews.domain.submission import Submission, parse_submission
 from reviews.domain.vocabulary import IntakeKind, LineState
 from reviews.models import Client, Intake, IntakeLine, new_id

@@ -6,7 +6,7 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from policies.domain.canonical import InputError, NotJson
+from policies.domain.strict_json import InputError, NotJson
 from reviews.domain.submission import InvalidSubmission
 from reviews.domain.vocabulary import LineState
 from reviews.services.submit import Conflict, KeyEnded

@@ -5,7 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from policies.domain.canonical import value_at
+from policies.domain.pointers import value_at
 from policies.domain.spec import ActionSpec
 from policies.domain.vocabulary import Layout, WorkflowKind
 from reviews.domain.fields import Field, fields_of

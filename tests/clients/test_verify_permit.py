@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from clients.python import verify_permit as module
 from clients.python.verify_permit import NotPermitted, canonical, verifies, verify_permit
-from policies.domain.canonical import MAX_NUMBER, payload_sha256
+from policies.domain.canonical import payload_sha256
+from policies.domain.strict_json import MAX_NUMBER
 
 # RFC 8032, 7.1: public key, message, signature.
 VECTORS = [

@@ -1,4 +1,4 @@
-"""Policies and proposals for hypothesis: few names and round figures, so that they meet often."""
+"""Policies, proposals and JSON for hypothesis: few names and round figures, so that they meet often."""
 
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
@@ -8,6 +8,7 @@ from typing import Any
 from hypothesis import strategies as st
 
 from policies.domain.spec import ActionSpec, Facts, Policy, Proposal, RuleSpec, ThresholdSpec, digest_of, to_document
+from policies.domain.strict_json import MAX_NUMBER
 from policies.domain.vocabulary import Autonomy, Reversibility
 
 NOW = datetime(2026, 3, 2, 9, 0, tzinfo=UTC)
@@ -107,3 +108,14 @@ EVERY_PROPOSAL = tuple(
     )
 )
 """One of each kind that these policies can tell apart."""
+
+
+def documents() -> st.SearchStrategy[Any]:
+    """What JSON can say and two readers take alike."""
+    texts = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\x00"))
+    numbers = st.integers(-MAX_NUMBER, MAX_NUMBER) | st.floats(-MAX_NUMBER, MAX_NUMBER, allow_nan=False)
+    return st.recursive(
+        st.none() | st.booleans() | numbers | texts,
+        lambda inner: st.lists(inner, max_size=5) | st.dictionaries(texts, inner, max_size=5),
+        max_leaves=25,
+    )

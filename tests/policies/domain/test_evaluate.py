@@ -24,7 +24,7 @@ from tests.policies.domain.scene import (
     rule,
 )
 
-# ---- Running alone ---------------------------------------------------------------------------------------------------
+# ---- Running alone --------------------------------------------------------------------------------------------------
 
 
 def test_a_proposal_that_passes_every_test_runs_alone():
@@ -53,7 +53,7 @@ def test_an_amount_up_to_the_limit_runs_alone_however_it_is_written(changes):
     assert judge(payload=payload(**changes)).route == Route.AUTO
 
 
-# ---- Each reason, in its words ---------------------------------------------------------------------------------------
+# ---- Each reason, in its words --------------------------------------------------------------------------------------
 
 
 OTHER_MODEL = row(model_name="support-router", model_version="0.9")
@@ -293,7 +293,7 @@ def test_all_reasons_that_apply_are_given_in_one_order():
     assert [reason.message for reason in assessment.reasons][2:4] == ["It mentions a lawyer.", "Second."]
 
 
-# ---- Which row governs -----------------------------------------------------------------------------------------------
+# ---- Which row governs ----------------------------------------------------------------------------------------------
 
 
 NEAREST_FIRST = (

@@ -23,7 +23,7 @@ from tests.policies.domain.scene import (
     rule,
 )
 
-# ---- What is demanded of people --------------------------------------------------------------------------------------
+# ---- What is demanded of people -------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(
@@ -75,7 +75,7 @@ def test_when_judging_fails_the_strictest_that_the_policy_asks_of_anybody_holds(
     assert judge(row(verdicts_needed="1", separation=True)).verdicts_needed == 2
 
 
-# ---- The sample ------------------------------------------------------------------------------------------------------
+# ---- The sample -----------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize(("draw", "flagged"), [("0", True), ("0.01999", True), ("0.02", False), ("0.9", False)])
@@ -106,7 +106,7 @@ def test_the_draws_are_even():
         assert 320 < share < 480, "Four standard deviations off."
 
 
-# ---- Budgets ---------------------------------------------------------------------------------------------------------
+# ---- Budgets --------------------------------------------------------------------------------------------------------
 
 
 def test_running_alone_takes_from_every_budget_of_the_row():
@@ -141,7 +141,7 @@ def test_budgets_are_no_concern_of_what_never_runs_alone():
     ]
 
 
-# ---- Edits and overrides ---------------------------------------------------------------------------------------------
+# ---- Edits and overrides --------------------------------------------------------------------------------------------
 
 
 def test_what_a_person_wants_to_run_instead_is_judged_for_its_stakes_alone():

@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from policies.domain.canonical import canonical_bytes, parse_strict
+from policies.domain.canonical import canonical_bytes
 from policies.domain.documents import added_later, plain, read_fields
 from policies.domain.spec import (
     ActionSpec,
@@ -26,6 +26,7 @@ from policies.domain.spec import (
     plain_moment,
     to_document,
 )
+from policies.domain.strict_json import parse_strict
 from policies.domain.vocabulary import ReasonCode
 from tests.policies.domain.generated import NOW
 from tests.policies.domain.scene import CLOSE, REFUND, ROW, row

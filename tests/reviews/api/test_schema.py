@@ -15,7 +15,7 @@ from drf_spectacular.drainage import GENERATOR_STATS
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.validation import validate_schema
 
-from policies.domain.canonical import Refused
+from policies.domain.strict_json import Refused
 from reviews.domain.submission import parse_submission
 from reviews.domain.vocabulary import Scope
 from tests.factories import ana, gate_of, make_client, proposal_body, submit_one

@@ -16,7 +16,7 @@ from schemathesis.checks import CHECKS, load_all_checks
 from schemathesis.config import SchemathesisConfig
 
 from config.wsgi import application
-from policies.domain.canonical import MAX_NUMBER
+from policies.domain.strict_json import MAX_NUMBER
 from reviews.domain.vocabulary import Scope
 from reviews.services.ingest import receive_one
 from reviews.services.permit import issue_permit

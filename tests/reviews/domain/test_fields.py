@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.domain.canonical import value_at
+from policies.domain.pointers import value_at
 from policies.domain.vocabulary import Layout
 from reviews.domain.fields import NoSuchField, fields_of, shown_whole, with_value
 

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from policies.domain.canonical import NotJson, Refused, sha256_hex
+from policies.domain.canonical import sha256_hex
 from policies.domain.spec import Alternative
+from policies.domain.strict_json import NotJson, Refused
 from reviews.domain.submission import (
     MAX_ACTION,
     MAX_ALTERNATIVES,
