@@ -224,6 +224,7 @@ AXES_COOLOFF_TIME = timedelta(minutes=15)
 # By name and address together: nobody locks a colleague out from elsewhere, nor a whole office with one bad name.
 AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
 AXES_RESET_ON_SUCCESS = True
+AXES_LOCKOUT_TEMPLATE = "registration/locked_out.html"
 AXES_VERBOSE = False
 
 OTP_TOTP_ISSUER = "Countersign"

@@ -10,8 +10,12 @@ from playwright.sync_api import Browser, Page
 
 from policies.domain.vocabulary import Reversibility, WorkflowKind
 from policies.services.stop import pause
-from reviews.models import Client
+from reviews.domain.vocabulary import RestoreCause
+from reviews.models import Client, Event, Heartbeat, Restore
+from reviews.queries.seal import RECHECK
 from reviews.services.claim import claim_ticket
+from reviews.services.seal import seal_events
+from reviews.services.signing import create_key_file
 from tests import factories as make
 from tests.reviewing import decide
 
@@ -161,6 +165,32 @@ def test_axe_finds_nothing_in_the_log_and_on_one_s_own_pages(page: Page, tickets
         if path == f"/log/{decision}/":
             page.locator("#comments form").wait_for()
         check(page, path, found)
+    assert found == {}
+
+
+def test_axe_finds_nothing_in_the_sealed_log(page: Page, tickets, client, live_server, settings, tmp_path):
+    """Before anything is sealed, with proofs, while RESTORED, and while it is broken."""
+    settings.LOG_KEY_FILE = tmp_path / "log.json"
+    create_key_file(settings.LOG_KEY_FILE, now=timezone.now())
+    client.force_login(make.omar())
+    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
+    page.context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
+    found: dict[str, list[str]] = {}
+    event = Event.objects.latest("id")
+    where = ("/log/sealed/", f"/log/events/{event.pk}/", "/status/")
+    for state in ("nothing sealed", "sealed", "restored", "broken"):
+        if state == "sealed":
+            seal_events(now=timezone.now())
+        elif state != "nothing sealed":
+            cause, epoch = (RestoreCause.BROKEN, 3) if state == "broken" else (RestoreCause.BEHIND, 2)
+            Restore.objects.create(epoch=epoch, cause=cause, size=1, noticed_at=timezone.now())
+            Heartbeat.objects.update_or_create(
+                name=RECHECK, defaults={"beat_at": timezone.now(), "detail": {"fault": "leaf 1 is missing"}}
+            )
+        for path in where:
+            page.goto(path)
+            check(page, f"{path}, {state}", found)
+        Restore.objects.filter(acknowledged_at=None).update(acknowledged_at=timezone.now())
     assert found == {}
 
 
