@@ -34,7 +34,7 @@ GUARDS = (
         "reviews/migrations/sql/guards.sql",
         "GRANT UPDATE (voided_at) ON reviews_verdict TO %(app_role)s;",
         "GRANT UPDATE (voided_at) ON reviews_verdict TO %(app_role)s; DROP INDEX one_verdict_at_a_stage;",
-        "tests/reviews/test_refusals.py::test_two_verdicts_at_one_stage",
+        "tests/reviews/refusals/test_verdicts_and_outcomes.py::test_two_verdicts_at_one_stage",
     ),
     Guard(
         "`>=` at the threshold, made `>`",
@@ -105,7 +105,7 @@ GUARDS = (
         "CREATE TRIGGER never_changed BEFORE UPDATE OR DELETE ON reviews_decision\n"
         "    FOR EACH ROW EXECUTE FUNCTION guard_decision();",
         "",
-        "tests/reviews/test_refusals.py::test_and_triggers_stand_behind_the_grants",
+        "tests/reviews/refusals/test_rows_written_once.py::test_and_triggers_stand_behind_the_grants",
     ),
     Guard(
         "the audit draw",

@@ -43,7 +43,7 @@ def never_automatic(stage: Stage, counts: Counts) -> Shown:
 
 def immutable_rows(stage: Stage, counts: Counts) -> Shown:
     shown = Shown(promise="immutable rows", did="every change that the database refuses, tried as the application role")
-    return passed(stage, shown, "tests/reviews/test_refusals.py", "tests/policies/test_guards.py")
+    return passed(stage, shown, "tests/reviews/refusals", "tests/policies/test_guards.py")
 
 
 def passed(stage: Stage, shown: Shown, *tests: str) -> Shown:

@@ -1,62 +1,34 @@
-"""Taking decisions in, one at a time."""
+"""Taking decisions in, one at a time: routes, replays, refusals."""
 
 import json
 from datetime import timedelta
 from decimal import Decimal
 
 import pytest
-from django.conf import settings
-from django.contrib.auth.models import User
 from django.db import connection, transaction
 
 from policies.domain.canonical import canonical_bytes
-from policies.domain.evaluate import audit_draw, evaluate
-from policies.domain.spec import Alternative, Facts, Proposal, digest_of
+from policies.domain.spec import digest_of
 from policies.domain.vocabulary import Route, VersionStatus
-from policies.models import PolicyVersion, Workflow
-from policies.queries import policy_of_version
-from policies.services import create_draft, pause, publish, resume
+from policies.models import PolicyVersion
 from reviews.domain.submission import parse_submission
-from reviews.models import BudgetUse, Client, ClientKey, Decision, Delivery, Event, Outcome, ShadowAssessment, Ticket
-from reviews.services import judge as judging
+from reviews.models import Client, ClientKey, Decision, Event, Outcome, Ticket
 from reviews.services.keys import revoke_key
 from reviews.services.submit import Conflict, DeadlinePassed, KeyEnded, UnknownWorkflow, submit_decision
 from tests.factories import (
     NOW,
-    ada,
-    assess_evidence,
-    ben,
     gate_of,
     later,
     make_client,
     make_group,
     make_live_policy,
     make_workflow,
-    omar,
     proposal_body,
     submit_one,
 )
+from tests.reviews.services.submitting import codes, submission, submitted
 
 pytestmark = pytest.mark.django_db
-
-
-def submission(**changes):
-    return parse_submission(json.dumps(proposal_body(**changes)).encode())
-
-
-def submitted(client, *, key=None, now=NOW, client_key=None, **changes):
-    return submit_decision(client=client, submission=submission(**changes), key=key, now=now, client_key=client_key)
-
-
-def codes(decision):
-    return [reason["code"] for reason in decision.reasons]
-
-
-@pytest.fixture
-def upstream(db):
-    """A client of `support`, where refund_fee runs alone from 0.85 upward."""
-    make_live_policy()
-    return make_client()[0]
 
 
 # --- Routes -----------------------------------------------------------------------------------------------------------
@@ -284,249 +256,6 @@ def test_a_deadline_that_has_passed_is_refused_but_for_what_stands(upstream):
 def test_a_decision_is_not_submitted_inside_a_transaction_that_could_roll_back(upstream):
     with transaction.atomic(), pytest.raises(RuntimeError, match="transaction of its own"):
         submitted(upstream)
-
-
-# --- Judged on what is true -------------------------------------------------------------------------------------------
-
-
-def test_what_was_remembered_is_judged_again_when_it_is_not_true_any_more(upstream):
-    assert submit_one(client=upstream, confidence=0.95).route == Route.AUTO
-    draft = create_draft(workflow=make_workflow(), author=ada(), now=NOW)
-    draft.thresholds.update(least_confidence=Decimal("0.99"))
-    published = publish(draft, publisher=ada(), reason="Too many mistakes.", now=NOW)
-    decision = submit_one(client=upstream, confidence=0.95)
-    assert (decision.route, codes(decision)) == (Route.REVIEW, ["low_confidence"])
-    assert decision.policy_version == published
-
-
-def test_nothing_runs_alone_once_a_stop_is_thrown_and_again_once_it_is_lifted(upstream):
-    assert submit_one(client=upstream, confidence=0.95).route == Route.AUTO
-    for workflow in (make_workflow(), None):
-        pause(workflow, actor=omar(), reason="Something is wrong.", now=NOW)
-        decision = submit_one(client=upstream, confidence=0.95)
-        assert (decision.route, codes(decision)) == (Route.REVIEW, ["paused"])
-        assert decision.facts["paused"] == ("everything" if workflow is None else "workflow")
-        resume(workflow, actor=omar(), reason="It is right again.", now=NOW)
-        assert submit_one(client=upstream, confidence=0.95).route == Route.AUTO
-
-
-def test_nothing_runs_alone_on_evidence_that_nobody_has_looked_at(upstream):
-    assert submit_one(client=upstream, confidence=0.95).route == Route.AUTO
-    late = later(minutes=11)
-    assert codes(submit_one(client=upstream, confidence=0.95, now=late)) == ["unmonitored"]
-    assess_evidence(make_workflow(), now=late)
-    decision = submit_one(client=upstream, confidence=0.95, now=late)
-    assert decision.route == Route.AUTO
-    assert Facts.from_json(decision.facts).evidence_assessed_at == late
-
-
-def test_facts_that_change_each_time_end_with_a_person(upstream, monkeypatch):
-    real = judging.judge
-
-    def judged_before_a_change(proposal, **given):
-        result = real(proposal, **given)
-        paused = Workflow.objects.get().paused
-        Workflow.objects.update(paused=not paused)
-        return result
-
-    monkeypatch.setattr("reviews.services.submit.judge", judged_before_a_change)
-    decision = submit_one(client=upstream, confidence=0.95)
-    assert decision.route == Route.REVIEW
-    assert codes(decision)[-1] == "policy_error"
-
-
-def test_the_requester_is_matched_to_a_user_whatever_the_case(upstream):
-    decision = submit_one(client=upstream, requested_by=ben().email.upper())
-    assert decision.requester == ben()
-    assert gate_of(decision).requester == ben()
-    assert decision.facts["requester_matched"] is True
-
-
-def test_of_two_users_with_one_address_none_counts_as_matched(upstream):
-    User.objects.filter(pk=omar().pk).update(email=ben().email)
-    decision = submit_one(client=upstream, requested_by="ben@example.org")
-    assert decision.facts["requester_matched"] is False
-    assert decision.requester in (ben(), omar())
-
-
-def test_a_requester_that_nobody_knows_needs_two_verdicts_where_separation_is_wanted(upstream):
-    make_live_policy(separation=True)
-    assert gate_of(submit_one(client=upstream, requested_by="who@example.org")).verdicts_needed == 2
-    assert gate_of(submit_one(client=upstream, requested_by=ben().email)).verdicts_needed == 1
-
-
-@pytest.mark.parametrize(
-    "amount", [None, "", "NaN", "Infinity", "1e999999", "-1", " 1", "9" * 400, 0, 9007199254740991, 1e-7, True, [], {}]
-)
-@pytest.mark.parametrize("currency", [None, "EUR", "E" * 400, 7])
-def test_whatever_stands_in_the_place_of_an_amount_a_decision_comes_of_it(upstream, amount, currency):
-    make_live_policy(largest_amount=Decimal(100), daily_amount=Decimal(1000), currency="EUR")
-    decision = submit_one(client=upstream, confidence=0.95, payload={"amount": amount, "currency": currency})
-    known = currency == "EUR" and amount in (0, 1e-7)
-    assert decision.route == ("auto" if known else "review")
-
-
-# --- Replaying -------------------------------------------------------------------------------------------------------
-
-
-def replayed(decision):
-    """What evaluate says of a stored decision, from its row alone."""
-    proposal = Proposal(
-        workflow=decision.workflow.key,
-        action=decision.action,
-        payload=decision.payload,
-        subject={"type": decision.subject_type, "id": decision.subject_id},
-        confidence=decision.confidence,
-        alternatives=tuple(
-            Alternative(each["action"], each["confidence"] and Decimal(each["confidence"]))
-            for each in decision.alternatives or ()
-        ),
-        context=decision.context or {},
-        model_name=decision.model_name,
-        model_version=decision.model_version,
-        prompt_digest=decision.prompt_digest,
-        requested_by=decision.requested_by or "",
-    )
-    policy = policy_of_version(decision.policy_version_id) if decision.policy_version_id else None
-    draw = audit_draw(decision.pk, settings.COUNTERSIGN_AUDIT_KEY.encode())
-    return evaluate(policy, proposal, Facts.from_json(decision.facts), draw=draw)
-
-
-@pytest.mark.parametrize(
-    "changes",
-    [
-        {"confidence": 0.95},
-        {"confidence": 0.62},
-        {"confidence": None},
-        {"action": "close_account"},
-        {"payload": {"amount": "250.00", "currency": "EUR"}, "confidence": 0.95},
-        {"payload": {"amount": 12.5, "currency": "USD"}, "confidence": 0.95},
-        {"requested_by": "who@example.org", "confidence": 0.95},
-    ],
-)
-def test_judging_a_stored_decision_again_gives_the_same_answer(upstream, changes):
-    rule = {"expression": "alternatives.exists(a, a.confidence > 0.5)", "sentence": "Another fits as well."}
-    make_live_policy(largest_amount=Decimal(100), currency="EUR", separation=True, daily_count=9, rules=[rule])
-    decision = submit_one(client=upstream, **changes)
-    assessment = replayed(decision)
-    assert assessment.route == decision.route
-    assert [reason.to_json() for reason in assessment.reasons] == decision.reasons
-    assert (assessment.flagged, assessment.audit_rate) == (decision.flagged, decision.flag_probability)
-    assert assessment.threshold == decision.threshold
-    assert (assessment.amount, assessment.currency) == (decision.amount, decision.currency)
-
-
-# --- Budgets ----------------------------------------------------------------------------------------------------------
-
-
-def test_a_spent_budget_sends_to_a_person_and_writes_nothing_but_that(upstream):
-    make_live_policy(daily_count=2)
-    decisions = [submit_one(client=upstream, confidence=0.95) for _ in range(3)]
-    assert [decision.route for decision in decisions] == ["auto", "auto", "review"]
-    assert codes(decisions[-1]) == ["budget_spent"]
-    assert decisions[-1].facts["budget_spent"] == ["day"]
-    assert BudgetUse.objects.get().count == 2
-
-
-def test_a_budget_begins_again_each_day(upstream):
-    make_live_policy(daily_count=1)
-    for day in range(2):
-        assess_evidence(make_workflow(), now=later(days=day))
-        assert submit_one(client=upstream, confidence=0.95, now=later(days=day)).route == "auto"
-    assert BudgetUse.objects.count() == 2
-
-
-def test_a_budget_of_money_counts_money_and_one_of_a_subject_counts_the_subject(upstream):
-    make_live_policy(daily_amount=Decimal(100), subject_daily_amount=Decimal(20), currency="EUR")
-
-    def refund(amount, subject):
-        payload = {"amount": amount, "currency": "EUR"}
-        return submit_one(
-            client=upstream, confidence=0.95, payload=payload, subject={"type": "customer", "id": subject}
-        )
-
-    assert refund("15.00", "a").route == "auto"
-    assert refund("6.00", "a").facts["budget_spent"] == ["subject"]
-    assert refund("5.00", "a").route == "auto"
-    for subject in "bcde":
-        assert refund("20.00", subject).route == "auto"
-    assert refund("1.00", "f").facts["budget_spent"] == ["day"]
-    assert sorted(BudgetUse.objects.filter(count__gt=0).values_list("amount", flat=True)) == [20, 20, 20, 20, 20, 100]
-
-
-def test_a_budget_is_kept_for_the_longest_subject_as_well(upstream):
-    make_live_policy(subject_daily_count=1)
-    subject = {"type": '"' * 80, "id": "\u20ac" * 255}
-    decisions = [submit_one(client=upstream, confidence=0.95, subject=subject) for _ in range(2)]
-    assert [decision.route for decision in decisions] == ["auto", "review"]
-
-
-def test_the_same_request_again_takes_no_budget(upstream):
-    make_live_policy(daily_count=5)
-    for _ in range(3):
-        submitted(upstream, external_id="a", confidence=0.95)
-    assert BudgetUse.objects.get().count == 1
-
-
-# --- The log, the outbox, the shadow ----------------------------------------------------------------------------------
-
-
-def test_the_log_holds_figures_and_hashes_but_no_free_text(upstream):
-    submit_one(
-        client=upstream,
-        payload={"message": "SECRET-1", "amount": "12.00", "currency": "EUR"},
-        reasoning="SECRET-2",
-        context={"note": "SECRET-3"},
-        subject={"type": "customer", "id": "c", "label": "SECRET-4"},
-        requested_by="SECRET-5@example.org",
-        run={"state": "SECRET-6"},
-    )
-    event = Event.objects.get()
-    assert "SECRET" not in event.body
-    body = json.loads(event.body)
-    decision = Decision.objects.get()
-    assert body["payload_sha256"] == decision.payload_sha256
-    assert body["policy"]["digest"] == decision.policy_version.digest
-    assert body["actor"] == {"client": upstream.pk}
-    assert body["reasons"] == [
-        {"code": "low_confidence", "field": "confidence", "operator": ">=", "limit": "0.85", "observed": "0.62"}
-    ]
-    assert len(body["content_commitment"]) == 64
-
-
-def test_endpoints_of_the_client_are_told_and_no_others(upstream):
-    make_client("Another agent")[0].endpoints.create(url="https://b.example/hook", secret="whsec_b")
-    endpoint = upstream.endpoints.create(url="https://a.example/hook", secret="whsec_a")
-    upstream.endpoints.create(url="https://c.example/hook", secret="whsec_c", active=False)
-    waiting = submit_one(client=upstream, confidence=0.62)
-    settled = submit_one(client=upstream, confidence=0.95)
-    told = {delivery.decision_id: delivery for delivery in Delivery.objects.select_related("event")}
-    assert {delivery.endpoint for delivery in told.values()} == {endpoint}
-    assert (told[waiting.pk].type, told[settled.pk].type) == ("decision.pending", "decision.settled")
-    assert told[settled.pk].event.kind == "outcome.settled"
-    body = json.loads(told[settled.pk].body)
-    assert body["type"] == "decision.settled"
-    assert body["data"]["sequence"] == told[settled.pk].event_id
-    assert body["data"]["outcome"]["payload_sha256"] == settled.payload_sha256
-    assert "message" not in told[settled.pk].body
-    assert told[waiting.pk].pk.version == 7
-
-
-def test_a_shadow_version_is_judged_beside_the_live_one(upstream):
-    shadow = make_live_policy(least_confidence=Decimal("0.5"), status=VersionStatus.SHADOW)
-    decision = submit_one(client=upstream, confidence=0.62)
-    assessment = ShadowAssessment.objects.get(decision=decision)
-    assert (decision.route, assessment.route, assessment.policy_version) == ("review", "auto", shadow)
-    assert not Outcome.objects.exists()
-
-
-def test_known_answers_are_told_to_nobody(upstream):
-    Client.objects.update(internal=True)
-    upstream.endpoints.create(url="https://a.example/hook", secret="whsec_a")
-    decision = submit_one(client=upstream)
-    assert decision.internal
-    assert not Decision.objects.exists()
-    assert not Delivery.objects.exists()
 
 
 # --- When something breaks --------------------------------------------------------------------------------------------
