@@ -86,7 +86,7 @@ def load_users(plan: dict[str, Any], known: dict[str, Any]) -> list[dict[str, An
 
 
 def load_workflow(plan: dict[str, Any], *, now: datetime) -> None:
-    """A workflow with its actions, and its policy published by the demo's admin."""
+    """A workflow with its actions, and its policy: by one of the demo's admins, and published by the other."""
     fields = {key: value for key, value in plan.items() if key not in {"actions", "thresholds", "rules"}}
     fields["review_group"] = Group.objects.get(name=plan["review_group"])
     fields["escalation_group"] = Group.objects.get(name=plan["escalation_group"])
@@ -94,14 +94,15 @@ def load_workflow(plan: dict[str, Any], *, now: datetime) -> None:
     if not created:
         return
     actions = {row["key"]: ActionType.objects.create(workflow=workflow, **row) for row in plan["actions"]}
-    admin = get_user_model().objects.get(username="ada")
-    draft = create_draft(workflow, author=admin, note="The demonstration's first policy.", now=now)
+    # Where POLICY_TWO_ADMINS holds, it holds here too.
+    author, publisher = (get_user_model().objects.get(username=name) for name in ("bea", "ada"))
+    draft = create_draft(workflow, author=author, note="The demonstration's first policy.", now=now)
     for row in plan["thresholds"]:
         Threshold.objects.create(version=draft, **{**row, "action": actions.get(row["action"])})
     for position, row in enumerate(plan["rules"], start=1):
         group = Group.objects.get(name=row["group"]) if "group" in row else None
         Rule.objects.create(version=draft, position=position, **{**row, "group": group})
-    publish(draft, publisher=admin, reason="The demonstration's first policy.", now=now)
+    publish(draft, publisher=publisher, reason="The demonstration's first policy.", now=now)
 
 
 def load_channels(plan: dict[str, Any]) -> None:

@@ -6,7 +6,8 @@ from datetime import timedelta
 import pytest
 
 from feedback.management import demo
-from feedback.management.commands.load_demo import load_channels
+from feedback.management.commands.load_demo import load_channels, load_users, load_workflow
+from policies.models import PolicyVersion
 from reviews.models import Channel
 from reviews.services.claim import claim_ticket
 from reviews.services.decide import escalate_ticket
@@ -52,3 +53,12 @@ def test_a_second_start_adds_no_channel_and_leaves_what_an_admin_changed():
     Channel.objects.update(active=False)
     load_the_channels()
     assert Channel.objects.get().active is False
+
+
+def test_its_policies_are_published_by_another_admin_than_wrote_them(settings):
+    settings.POLICY_TWO_ADMINS = True
+    plan = json.loads((demo.STREAMS / "workflows.json").read_text())
+    load_users(plan, {})
+    for workflow in plan["workflows"]:
+        load_workflow(workflow, now=NOW)
+    assert PolicyVersion.objects.filter(status="live").count() == len(plan["workflows"])
