@@ -76,7 +76,10 @@ class Next(OfReviewers):
         responses={200: responses.Ticket, 204: OpenApiResponse(description="Nothing waits for you.")},
     )
     def post(self, request: PersonRequest) -> Response:
-        """In the order of the queue, of what your groups are asked and you haven't skipped or answered."""
+        """In the order of the queue, of what your groups are asked and you haven't skipped or answered.
+
+        Of what is equally urgent, first what is like the ticket that you decided just before.
+        """
         filters = QueueFilters(**read_body(request, requests.NextTicket))
         if not is_reviewer(request.user):
             raise PermissionDenied("Only reviewers take tickets; you are in no group that a workflow asks.")
