@@ -220,8 +220,8 @@ def _call(
     }
     connection.ensure_connection()
     try:
-        # A raw cursor leaves the statement as it is; the others would take it apart again at each call.
-        with connection.wrap_database_errors, psycopg.RawCursor(connection.connection) as cursor:
+        with connection.wrap_database_errors:
+            cursor = _cursor_of(connection.connection)
             cursor.execute(_CALL, [_text(arguments[name]) for name in _ARGUMENTS], prepare=True)
             row = cursor.fetchone()
             assert row is not None, "a function gives one row"
@@ -229,6 +229,21 @@ def _call(
     except OperationalError as error:
         _raise_if_twin(error)
         raise
+
+
+def _cursor_of(database: Any) -> psycopg.RawCursor[Any]:
+    """The connection's own, made once: another for each call would learn anew how each value is read and written.
+
+    A raw cursor leaves the statement as it is; the others would take it apart again at each call.
+    """
+    cursor: psycopg.RawCursor[Any] | None = getattr(database, _KEPT, None)
+    if cursor is None:
+        cursor = psycopg.RawCursor(database)
+        setattr(database, _KEPT, cursor)
+    return cursor
+
+
+_KEPT: Final = "submit_cursor"
 
 
 def _text(value: object) -> str | None:
