@@ -37,6 +37,7 @@ class Status:
     machine: Machine
     rung: tuple[tuple[str, datetime], ...]  # what the sweeper rings by the clock, and when it did last
     last_round: tuple[tuple[str, int], ...]  # what its last round did, by step
+    overdue_steps: tuple[tuple[str, datetime], ...]  # which failed in it, and when they last did their work
     failed: int  # steps of it
 
 
@@ -51,7 +52,17 @@ def status_of(*, evidence_max_age: timedelta, now: datetime) -> Status:
         machine=found,
         rung=_rung(found.sweep),
         last_round=tuple((name, count) for name, count in done.items() if name != "failed"),
+        overdue_steps=_overdue_steps(found.sweep),
         failed=done.get("failed", 0),
+    )
+
+
+def _overdue_steps(sweep: Mapping[str, Any]) -> tuple[tuple[str, datetime], ...]:
+    done = sweep.get("done", {})
+    return tuple(
+        (step, datetime.fromtimestamp(moment, tz=UTC))
+        for step, moment in sweep.get("worked", {}).items()
+        if step not in done
     )
 
 

@@ -81,15 +81,17 @@ def sweep_once(*, now: datetime) -> dict[str, int]:
         "purged": lambda: purge_some(now=now),
     }
     done = {"failed": 0}
+    worked: dict[str, float] = {}
     for name, step in steps.items():
         try:
             done[name] = step()
+            worked[name] = now.timestamp()
         except Exception:
             logger.exception("a step of the sweep failed", step=name)
             done["failed"] += 1
             if not connection.is_usable():
                 raise
-    _ring_by_the_clock(done, now=now)
+    _ring_by_the_clock(done, worked, now=now)
     return done
 
 
@@ -156,12 +158,15 @@ def _forget_skips(*, now: datetime) -> int:
     return deleted
 
 
-def _ring_by_the_clock(done: dict[str, int], *, now: datetime) -> None:
-    """Ring what is due by the clock, and beat; the heartbeat keeps when each was rung last, for whoever sweeps next."""
+def _ring_by_the_clock(done: dict[str, int], worked: dict[str, float], *, now: datetime) -> None:
+    """Ring what is due by the clock, and beat.
+
+    The heartbeat keeps when each was rung last, for whoever sweeps next, and when each step last did its work.
+    """
     last = Heartbeat.objects.filter(pk=SWEEPER).values_list("detail", flat=True).first() or {}
     rung = dict(last.get("rung", {}))
     for task, seconds in RUNG.items():
         if abs(now.timestamp() - rung.get(task, 0)) >= seconds:
             ring(task)
             rung[task] = now.timestamp()
-    beat(SWEEPER, now=now, detail={"rung": rung, "done": done})
+    beat(SWEEPER, now=now, detail={"rung": rung, "done": done, "worked": {**last.get("worked", {}), **worked}})

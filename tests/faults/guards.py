@@ -79,6 +79,13 @@ GUARDS = (
         "tests/reviews/test_permissions.py",
     ),
     Guard(
+        "the second look at what is sealed",
+        "reviews/services/recheck.py",
+        "if leaf_hash(entry_of(row)) != hashed:",
+        'if leaf_hash(entry_of(row)) == b"":',
+        "tests/reviews/services/test_recheck.py",
+    ),
+    Guard(
         "the body in a webhook's signature",
         "reviews/domain/webhooks.py",
         "sign(message_id, moment, body)",

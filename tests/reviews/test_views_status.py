@@ -131,6 +131,21 @@ def test_a_failed_step_is_shown(client, now):
     assert "1 step failed" in client.get("/status/").content.decode()
 
 
+def test_a_step_that_fails_is_told_with_when_it_last_worked(client, now, monkeypatch):
+    sweep_once(now=now - HOUR)
+
+    def fails(*, now):
+        raise ValueError
+
+    monkeypatch.setattr("reviews.services.sweep.escalate_due", fails)
+    sweep_once(now=now)
+    assert found(now).overdue_steps == (("escalated", now - HOUR),)
+    client.force_login(make.omar())
+    page = client.get("/status/").content.decode()
+    assert "Escalated last worked" in page
+    assert "1 h 00" in page
+
+
 def test_the_page_costs_the_same_whatever_waits(client, now, django_assert_max_num_queries):
     for _ in range(8):
         make.submit_one(now=now)
