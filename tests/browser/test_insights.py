@@ -11,7 +11,8 @@ from playwright.sync_api import Browser, Page
 
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import KnownAnswer, ReasonTally, Seed, Tally
-from feedback.services import raise_alarm, request_backtest, run_backtest
+from feedback.services import acknowledge_alarm, collect_labels, raise_alarm, request_backtest, run_backtest
+from feedback.services.confidences import watch_confidences
 from policies.models import PolicyVersion
 from reviews.models import Ticket
 from reviews.services.settle import settle_due
@@ -86,6 +87,23 @@ def history():
     )
 
 
+@pytest.fixture
+def overconfident(history):
+    """An alarm of confidences that are too high, acknowledged; and an audit that overturned what ran alone."""
+    now = timezone.now()
+    make_labels(
+        np.arange(600) % 8 == 0, action="trace_top_up", model=("support-router", "1.1"), since=now - timedelta(days=2)
+    )
+    (alarm,) = watch_confidences(make.make_workflow(), now=now)
+    acknowledge_alarm(alarm, user=make.omar(), note="Its owner is told.", now=now)
+    decision = make.submit_one(confidence=0.95, now=now)
+    audit = Ticket.objects.get(decision=decision)
+    decide(audit, make.ana(), "reject", reason_code="wrong_facts", now=now)
+    settle_due(now=now + timedelta(minutes=1))
+    collect_labels(now=now)
+    return alarm
+
+
 def set_aside(now):
     """Two cases whose truth is known, both answered by Ana."""
     client, _ = make.make_client("Known answers", internal=True)
@@ -101,7 +119,7 @@ def set_aside(now):
     settle_due(now=now + timedelta(minutes=1))
 
 
-def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, scheme, width):
+def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, overconfident, scheme, width):
     found: dict[str, list[str]] = {}
     reports: list[str] = []
     page.on("console", lambda message: reports.append(message.text) if message.type == "error" else None)
@@ -109,7 +127,8 @@ def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, scheme, wi
     run_backtest(request_backtest(version, user=make.omar(), decisions=500, now=timezone.now()).pk, now=timezone.now())
     back_test = f"/insights/backtests/support/{version.number}/"
     paths = ["/insights/", "/insights/evidence/", "/insights/known-answers/", "/insights/exports/", "/insights/me/"]
-    for path in (*paths, back_test, f"/insights/alarms/{history.pk}/"):
+    alarms = [f"/insights/alarms/{alarm.pk}/" for alarm in (history, overconfident)]
+    for path in (*paths, back_test, *alarms):
         page.goto(path)
         check(page, path, found)
         if path == "/insights/exports/":
