@@ -32,7 +32,8 @@ class Choice(forms.Form):
     def __init__(self, data: Mapping[str, Any], *, workflows: list[Workflow], chosen: Workflow, keys: Iterable[Key]):
         known = tuple(keys)
         models = sorted({(name, version) for _, name, version in known})
-        super().__init__({"days": SHOWN_DAYS, **{name: value for name, value in data.items() if value}})
+        asked = {name: value for name, value in data.items() if value}
+        super().__init__({"days": SHOWN_DAYS, **asked, "workflow": chosen.key})
         choices = {
             "workflow": [(workflow.key, workflow.title) for workflow in workflows],
             "action": [ANY, *((action, action) for action in sorted({action for action, _, _ in known}))],

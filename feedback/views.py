@@ -1,6 +1,7 @@
 """The insights pages: what verdicts add up to, what they prove, and the files that they become."""
 
 from collections.abc import Callable
+from datetime import timedelta
 from functools import wraps
 from typing import Any, Concatenate, ParamSpec, cast
 from urllib.parse import urlencode
@@ -22,7 +23,16 @@ from django_htmx.middleware import HtmxDetails
 
 from feedback import services
 from feedback.domain.vocabulary import ENDS_BY_ITSELF, CommentKind, ExportFormat, ExportShape, RunState
-from feedback.forms import AcknowledgeForm, BacktestForm, Choice, CommentForm, DraftForm, ExportForm, SeedForm
+from feedback.forms import (
+    SHOWN_DAYS,
+    AcknowledgeForm,
+    BacktestForm,
+    Choice,
+    CommentForm,
+    DraftForm,
+    ExportForm,
+    SeedForm,
+)
 from feedback.models import Alarm, Export, Seed
 from feedback.permissions import (
     may_acknowledge,
@@ -39,7 +49,7 @@ from feedback.queries.evidence import evidence_of
 from feedback.queries.exports import newest_exports
 from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
 from feedback.queries.known_answers import garden_of, scores_by_reviewer
-from feedback.queries.labels import keys_of
+from feedback.queries.labels import busiest_of, keys_of
 from feedback.queries.overrides import SHOWN, overrides_of, queue_health_of, record_of, window_from
 from feedback.queries.overturned import overturned_audits
 from feedback.queries.reviewers import reviewer_record
@@ -81,7 +91,9 @@ def _choice(query: QueryDict) -> tuple[Choice, dict[str, Any]]:
     if not workflows:
         raise Http404
     wanted = query.get("workflow", "")
-    chosen = next((workflow for workflow in workflows if workflow.key == wanted), workflows[0])
+    chosen = next((workflow for workflow in workflows if workflow.key == wanted), None)
+    if chosen is None:
+        chosen = busiest_of(workflows, since=(timezone.now() - timedelta(days=SHOWN_DAYS)).date())
     form = Choice(query.dict(), workflows=workflows, chosen=chosen, keys=keys_of(chosen))
     return form, {"form": form, "workflow": chosen, "query": query.urlencode()}
 

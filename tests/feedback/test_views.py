@@ -91,8 +91,12 @@ def test_insights_are_for_leads_auditors_and_admins(path):
     assert Browser().get(path).status_code == 302
 
 
-def test_a_workflow_that_isnt_there_shows_the_first_one():
-    assert "Insights" in page("/insights/", workflow="nowhere", action="nothing", days="-1")
+def test_a_workflow_that_isnt_there_shows_the_busiest_one():
+    busy = make_workflow("zebra")
+    tally(1, "", ticket_kind="", reviewer=None)
+    tally(2, "", ticket_kind="", reviewer=None, workflow=busy)
+    html = page("/insights/", workflow="nowhere", action="nothing", days="-1")
+    assert f'<option value="zebra" selected>{busy.title}</option>' in html
 
 
 @pytest.mark.parametrize("path", [*PAGES, "/insights/me/"])
