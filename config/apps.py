@@ -4,6 +4,7 @@ from django_otp.plugins.otp_static.apps import DefaultConfig as StaticConfig
 from django_otp.plugins.otp_totp.apps import DefaultConfig as TotpConfig
 
 from config import celery, checks
+from config.garbage import spare_what_stands
 
 __all__ = ["Authenticators", "ConfigConfig", "LogIns", "RecoveryCodes", "celery", "checks"]
 
@@ -12,6 +13,10 @@ class ConfigConfig(AppConfig):
     """Makes the Celery application, the deployment checks and our commands known to every process; has no models."""
 
     name = "config"
+
+    def ready(self) -> None:
+        """After all models are loaded."""
+        spare_what_stands()
 
 
 # What the admin calls the libraries that people meet there.

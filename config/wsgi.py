@@ -8,7 +8,9 @@ from django.conf import settings
 from django.core.handlers.wsgi import WSGIHandler
 from django.core.wsgi import get_wsgi_application
 from django.http import HttpRequest
-from django.urls import ResolverMatch
+from django.urls import ResolverMatch, get_resolver
+
+from config.garbage import spare_what_stands
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
@@ -40,6 +42,8 @@ class KeyedHandler(WSGIHandler):
 
 _pages = get_wsgi_application()
 _keyed = KeyedHandler()
+_ = get_resolver().url_patterns  # now, not at the first request: whatever views import stands as well
+spare_what_stands()
 
 
 def application(environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
