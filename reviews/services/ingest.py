@@ -6,6 +6,7 @@ from hashlib import sha256
 from typing import Final
 from uuid import UUID
 
+import orjson
 import structlog
 from django.conf import settings
 from django.db import IntegrityError, InterfaceError, OperationalError, connection, transaction
@@ -219,18 +220,18 @@ def _write_results(intake: Intake, results: dict[IntakeLine, Result]) -> None:
     """Say of each line what became of it, once; its bytes are not needed any more."""
     if not results:
         return
+    told = [
+        {"id": line.pk, "state": str(result.state), "result": orjson.Fragment(result.body)}
+        for line, result in results.items()
+    ]
     with connection.cursor() as cursor:
         cursor.execute(
             """
             UPDATE reviews_intakeline l SET state = r.state, result = r.result, raw = ''
-              FROM unnest(%s::bigint[], %s::text[], %s::jsonb[]) AS r (id, state, result)
+              FROM jsonb_to_recordset(%s::jsonb) AS r (id bigint, state text, result jsonb)
              WHERE l.id = r.id AND l.state = 'received'
             """,
-            [
-                [line.pk for line in results],
-                [str(result.state) for result in results.values()],
-                [result.body for result in results.values()],
-            ],
+            [orjson.dumps(told).decode()],
         )
         done = cursor.rowcount
     Intake.objects.filter(pk=intake.pk).update(lines_done=F("lines_done") + done)
