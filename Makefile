@@ -42,7 +42,7 @@ check: $(DEV)  ## format, lint, types, templates, layers, migrations
 bench: $(DEV)  ## measure speed against the database's own limits
 	$(BIN)/python -m benchmarks
 
-faults: $(DEV)  ## break things on purpose, for a quarter of an hour; not part of test (FAULTS=--quick: 3 %)
+faults: $(DEV)  ## break things on purpose, for eleven minutes; not part of test (FAULTS=--quick: 3 %)
 	$(BIN)/python -W ignore -m tests.faults $(FAULTS)
 
 guards: $(DEV)  ## remove guards one at a time, in a copy, and see that tests turn red
