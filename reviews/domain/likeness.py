@@ -11,7 +11,8 @@ from typing import Any, Final
 
 from reviews.domain.changes import ADDED, REMOVED, Change, Run, changes_between
 
-_WITH_DIGITS: Final = re.compile(r"[\w-]*\d[\w-]*(?:[.,:/]\d[\w-]*)*")
+# The look-behind keeps a long word without a digit from being scanned again from each of its letters.
+_WITH_DIGITS: Final = re.compile(r"(?<![\w-])[\w-]*\d[\w-]*(?:[.,:/]\d[\w-]*)*")
 _FIGURE: Final = "0"
 _SUBJECT: Final = "\0"
 _NUMBER: Final = ("a number",)

@@ -22,7 +22,7 @@ EMPHASIS: Final = "emphasis"
 VERBATIM: Final = "verbatim"
 PLAIN: Final = "plain"
 
-_HEADING = re.compile(r"(#{1,6})[ \t]+(.*?)[ \t]*#*[ \t]*$")
+_HEADING = re.compile(r"(#{1,6})[ \t]+(.*)$")
 _BULLET = re.compile(r"[ \t]{0,8}[-*+][ \t]+(.*)$")
 _NUMBER = re.compile(r"[ \t]{0,8}(\d{1,9})[.)][ \t]+(.*)$")
 _QUOTE = re.compile(r"[ \t]{0,3}>[ \t]?(.*)$")
@@ -84,7 +84,9 @@ def _block(lines: list[str], at: int) -> tuple[Block, int]:
     if fence := _FENCE.match(line):
         return _code(lines, at, fence[1])
     if heading := _HEADING.match(line):
-        return Block(HEADING, (spans(heading[2]),), level=len(heading[1])), at + 1
+        # What closes it is cut off by hand: a pattern would try each of a million marks as the first.
+        title = heading[2].rstrip(" \t").rstrip("#").rstrip(" \t")
+        return Block(HEADING, (spans(title),), level=len(heading[1])), at + 1
     if number := _NUMBER.match(line):
         items, end = _items(lines, at, _NUMBER, group=2)
         return Block(NUMBERS, items, start=int(number[1])), end

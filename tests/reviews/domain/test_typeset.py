@@ -1,7 +1,9 @@
 """A draft as typeset text: blocks in order, nothing dropped but the marks."""
 
 import re
+import time
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -52,3 +54,16 @@ def test_no_word_is_dropped(draft):
     numbers = " ".join(str(n) for block in typeset(draft) for n in range(block.start, block.start + len(block.lines)))
     for word in re.findall(r"[ab]+", draft):
         assert word in shown, (draft, numbers)
+
+
+@pytest.mark.parametrize("written", ["# Plan", "# Plan #", "# Plan  ## \t", "#\tPlan \t"])
+def test_what_closes_a_heading_is_no_part_of_it(written):
+    (block,) = typeset(written)
+    assert (block.kind, block.level, block.lines) == (HEADING, 1, ((Span(PLAIN, "Plan"),),))
+
+
+@pytest.mark.parametrize("mark", ["#", " ", "# ", "`", "*", "> "])
+def test_a_very_long_line_is_typeset_in_linear_time(mark):
+    started = time.perf_counter()
+    typeset(f"# {mark * (500_000 // len(mark))}x")
+    assert time.perf_counter() - started < 5
