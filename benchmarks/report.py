@@ -38,7 +38,7 @@ TARGETS: Sequence[Target] = (
     Target("insights_p95_ms", "insights, p95", 500, 150, "ms"),
     Target("insights_api_p95_ms", "insights by the API, p95", 500, 150, "ms"),
     Target("recommend_s", "recommended thresholds over 1,000,000 labels", 2, 0.3, "s"),
-    Target("backtest_s", "a draft tried on 100,000 decisions, half of which run alone", 30, 10, "s"),
+    Target("backtest_s", "a draft tried on 100,000 decisions", 30, 10, "s"),
     Target("seal_behind_s", "the log sealed behind a batch, after", 3, 1.5, "s"),
     Target("memory_idle_mib", "web, worker and sweeper, idle", 500, 300, "MiB"),
 )
