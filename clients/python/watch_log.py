@@ -119,10 +119,12 @@ class Console:
         if (before, after) != (kept.root, newest.root):
             raise Fault(f"{newest} does not go on from {kept}, which was kept: the log was rewritten")
 
-    def event(self, number: int) -> tuple[int, str]:
-        """The leaf's index and the entry of an event, proved to be under a signed checkpoint. Raises Fault."""
+    def event(self, number: int, newest: Checkpoint) -> tuple[int, str]:
+        """The leaf's index and the entry of an event, proved to be in the tree of `newest`. Raises Fault."""
         said = self._get(f"events/{number}")
         head = self._signed(str(said["checkpoint"]["note"]))
+        # Whoever has the key can sign two trees: the one that proves the event must be the one that is watched.
+        self.check_growth(*sorted((newest, head), key=lambda each: each.size))
         entry, index = str(said["entry"]), int(said["index"])
         leaf = hashlib.sha256(b"\x00" + entry.encode()).digest()
         proof = [bytes.fromhex(each) for each in said["proof"]]
@@ -171,7 +173,7 @@ def watch(console: Console, keep: Path, events: Sequence[int]) -> None:
     since = f", going on from {kept[-1].size} that were kept" if kept else ", the first that is kept"
     say(f"{newest.size} leaves in epoch {newest.epoch}{since}. Root: {newest.root.hex()}")
     for number in events:
-        index, entry = console.event(number)
+        index, entry = console.event(number, newest)
         say(f"event {number} is leaf {index}: {entry}")
 
 

@@ -4,7 +4,10 @@ import json
 import os
 import subprocess
 import sys
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from threading import Thread
 
 import pytest
 from django.db import connection
@@ -52,9 +55,9 @@ def watch(live_server, log, tmp_path):
     trusted = verifier_key("log.example", signing_keys(log.LOG_KEY_FILE)[0].public)
     kept = tmp_path / "kept"
 
-    def run(*more):
+    def run(*more, url=live_server.url):
         done = subprocess.run(
-            [sys.executable, WATCHER, live_server.url, "--key", trusted, "--keep", kept, *more],
+            [sys.executable, WATCHER, url, "--key", trusted, "--keep", kept, *more],
             env={"PATH": os.environ["PATH"], "COUNTERSIGN_KEY": key},
             capture_output=True,
             text=True,
@@ -66,6 +69,25 @@ def watch(live_server, log, tmp_path):
 
     run.kept, run.client = kept, client
     return run
+
+
+@contextmanager
+def console_that_says(answers):
+    """The address of a console that answers by path what it was told to."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self):
+            self.send_response(200)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers[self.path]).encode())
+
+        def log_message(self, *_):
+            """Into the tests' output it doesn't belong."""
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
 
 
 def happen(number):
@@ -121,6 +143,24 @@ def test_a_log_that_is_written_anew_with_its_own_key_does_not_go_on_from_what_wa
     code, said = watch()
     assert code == 1
     assert "FAULT: the checkpoint of 9 leaves in epoch 1 does not go on from the checkpoint of 5 leaves" in said
+
+
+def test_a_console_that_proves_an_event_by_another_tree_than_the_one_it_shows_is_found(watch, auditor, log):
+    event = happen(5)
+    shown = auditor.get("log/checkpoint").json()
+    for table in ("leaf", "keptnode", "checkpoint"):
+        as_owner(f"DELETE FROM reviews_{table}")
+    as_owner("UPDATE reviews_event SET body = '{\"number\":9}' WHERE id = %s", event.pk)
+    log.LOG_ANCHOR_FILE.unlink()
+    seal_events(now=timezone.now())
+    proved = auditor.get(f"log/events/{event.pk}").json()
+    assert proved["checkpoint"]["size"] == shown["size"]
+    answers = {"/api/v1/log/checkpoint": shown, f"/api/v1/log/events/{event.pk}": proved}
+    with console_that_says(answers) as url:
+        assert watch(url=url)[0] == 0
+        code, said = watch("--event", str(event.pk), url=url)
+    assert code == 1
+    assert "FAULT: the checkpoint of 5 leaves in epoch 1 does not go on from the checkpoint of 5 leaves" in said
 
 
 def test_a_log_that_was_cut_off_is_found(watch, log):
