@@ -93,6 +93,12 @@ def may_go_on(*, now: datetime) -> bool:
     cause, is_vouched_for = compare(newest, outside)
     if cause is None and not is_vouched_for and newest is not None and _is_another():
         cause = RestoreCause.ANOTHER
+    if restore is not None and is_broken and found.is_whole and cause is not None:
+        # Its rows are whole again, but are not all that was sealed, as in a dump that was made meanwhile: from here on
+        # it is a restored database like any, whose loss an admin can accept.
+        restore.acknowledged_at = now
+        restore.save(update_fields=["acknowledged_at"])
+        restore = None
     if restore is None and cause is None and is_vouched_for and _is_another():
         # Nothing is missing; but its transactions may count from anew, so that its events begin an epoch.
         restore = note_restore(RestoreCause.ANOTHER, outside=outside, now=now)

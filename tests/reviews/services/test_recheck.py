@@ -9,6 +9,7 @@ from django.test import Client as Browser
 
 from clients.python.verify_log import notes_of, verify
 from config.metrics import exposition
+from reviews.domain.checkpoint import Head
 from reviews.domain.entry import entry_of
 from reviews.domain.merkle import leaf_hash, root_of
 from reviews.domain.notices import OF_THE_LOG
@@ -16,12 +17,15 @@ from reviews.domain.vocabulary import ChannelKind, EventKind, Notice, RestoreCau
 from reviews.models import Channel, Delivery, Endpoint, Event, Heartbeat, Leaf, Outcome
 from reviews.queries.seal import RECHECK, event_row, fault_found, kept_tiles, open_restore
 from reviews.queries.sealed_log import export_lines
+from reviews.services.outside import keep_outside, signed
 from reviews.services.permit import PermitRefused, issue_permit
 from reviews.services.recheck import TILES_IN_A_HURRY
 from reviews.services.record import record
+from reviews.services.restored import acknowledge_restore
 from reviews.services.seal import seal_events
 from reviews.services.signing import create_key_file, signing_keys
 from reviews.services.sweep import sweep_once
+from reviews.services.tree import present_epoch
 from tests.conftest import _as_owner
 from tests.factories import NOW, ada, ana, ines, later, make_client, make_live_policy, omar, submit_one
 
@@ -172,6 +176,20 @@ def test_it_ends_by_itself_once_the_rows_are_as_they_were_and_the_log_verifies(l
     lines = export_lines(keys=[key.public for key in signing_keys(log.LOG_KEY_FILE)], name="log.example")
     _, lost = verify(lines, outside=notes_of(log.LOG_ANCHOR_FILE))
     assert lost == 0
+
+
+def test_a_dump_made_meanwhile_is_once_its_rows_are_put_right_a_restored_database_like_any(log):
+    happen(3)
+    alter_leafs_event(1, '{"number":7}')
+    happen()
+    # The console that the dump is of was put right, and went on.
+    head = Head(name="log.example", epoch=present_epoch(), size=9, root=bytes(32), at=NOW)
+    keep_outside(signed(head, signing_keys(log.LOG_KEY_FILE)[0]).note())
+    alter_leafs_event(1, '{"number":1}')
+    seal_events(now=NOW)
+    assert open_restore().cause == RestoreCause.BEHIND
+    acknowledge_restore(user=ada(), note=None, accept_loss=True, now=NOW)
+    assert open_restore() is None
 
 
 def test_it_does_not_end_before_all_of_it_was_looked_at(log):
