@@ -10,6 +10,7 @@ from django import forms
 from django.db.models import Q
 
 from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape
+from feedback.queries.figures import ALPHAS
 from feedback.queries.labels import Key, Scope
 from feedback.queries.overrides import Window
 from policies.models import Workflow
@@ -18,6 +19,7 @@ from reviews.models import Decision
 DAYS = ((28, "4 weeks"), (90, "90 days"), (365, "a year"))
 SHOWN_DAYS = 90
 LONGEST_COMMENT = 4_000
+LONGEST_QUERY = 600
 ANY = ("", "any")
 
 
@@ -78,8 +80,27 @@ def _joined(name: str, version: str) -> str:
 class DraftForm(forms.Form):
     """Of which recommendation a draft is made: the page's own query, and the error rate that is promised."""
 
-    query = forms.CharField(required=False, max_length=600)
+    query = forms.CharField(required=False, max_length=LONGEST_QUERY)
     alpha = forms.FloatField(min_value=0.0001, max_value=0.5)
+
+
+class LookForm(forms.Form):
+    """One look at labels to come: the page's own query, the error rate to promise, and how many decisions to wait for.
+
+    Which numbers make sense depends on the rate, and is known to `plan_look`.
+    """
+
+    query = forms.CharField(required=False, max_length=LONGEST_QUERY, widget=forms.HiddenInput)
+    alpha = forms.TypedChoiceField(
+        label="Wrong at most", choices=[(alpha, f"{alpha:.0%}") for alpha in ALPHAS], coerce=float, initial=0.02
+    )
+    n = forms.IntegerField(label="Decisions of the random sample to wait for", min_value=1, initial=1000)
+
+
+class WithdrawForm(forms.Form):
+    """Why a planned look is given up."""
+
+    why = forms.CharField(label="Reason", max_length=300)
 
 
 class BacktestForm(forms.Form):

@@ -184,6 +184,44 @@ class Certificate(models.Model):
         return f"{self.action or 'Any action'} · {model}"
 
 
+class Look(models.Model):
+    """One look at labels that did not exist when it was planned: taken once, whatever it finds, or withdrawn before."""
+
+    id = models.UUIDField(primary_key=True, default=new_id)
+    workflow = models.ForeignKey(Workflow, models.PROTECT, related_name="looks")
+    action = models.CharField(max_length=80, blank=True)  # empty: the default row, all actions pooled
+    model_name = models.CharField(max_length=120, blank=True)  # empty: any
+    model_version = models.CharField(max_length=120, blank=True)
+    alpha = models.FloatField()
+    delta = models.FloatField()
+    n = models.PositiveIntegerField()  # decisions of the random sample that it waits for
+    seen = models.PositiveIntegerField(default=0)  # of them that there were at the last sweep
+    planned_at = models.DateTimeField()
+    planned_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, related_name="+")
+    taken_at = models.DateTimeField(null=True)
+    certificate = models.OneToOneField(Certificate, models.PROTECT, null=True, related_name="look")
+    why_none = models.TextField(blank=True)  # where it was taken and no threshold qualified
+    withdrawn_at = models.DateTimeField(null=True)
+    withdrawn_by = models.ForeignKey(settings.AUTH_USER_MODEL, models.PROTECT, null=True, related_name="+")
+    withdrawn_reason = models.CharField(max_length=300, blank=True)
+
+    class Meta:
+        constraints: ClassVar = [
+            models.UniqueConstraint(
+                fields=("workflow", "action", "model_name", "model_version"),
+                condition=Q(taken_at__isnull=True, withdrawn_at__isnull=True),
+                name="one_look_waits",
+            ),
+            models.CheckConstraint(
+                condition=Q(taken_at__isnull=True) | Q(withdrawn_at__isnull=True), name="a_look_taken_is_not_withdrawn"
+            ),
+            models.CheckConstraint(
+                condition=Q(certificate__isnull=True) | Q(taken_at__isnull=False),
+                name="a_look_gives_its_certificate_when_taken",
+            ),
+        ]
+
+
 class Alarm(models.Model):
     """Something that people must look at: what, when, and the evidence."""
 

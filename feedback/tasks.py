@@ -23,8 +23,9 @@ def collect_labels() -> None:
 
 @shared_task(name="feedback.tasks.assess_autonomy")
 def assess_autonomy() -> None:
-    """Rung by the clock: also sees to what was purged, and rings again for runs whose own bell was lost."""
+    """Rung by the clock: takes planned looks, sees to what was purged, rings again for runs whose own bell was lost."""
     services.assess_autonomy(now=timezone.now())
+    services.take_looks(now=timezone.now())
     services.empty_comments()
     services.answer_what_was_asked(now=timezone.now())
     for export_id in services.unfinished_exports():

@@ -30,13 +30,15 @@ ONE_START = (2.5,)
 class Recommendation:
     """A threshold with its evidence, or why there is none.
 
-    `starts` are the thresholds at which testing began. Where none qualifies, `n` and `errors` are those of the start
+    `sample` is how many decisions were looked at, `n` how many of them reach the threshold. `starts` are the thresholds
+    at which testing began. Where none qualifies, `n` and `errors` are those of the start
     that came nearest, and `labels_missing` is how many more labels without an error would certify it.
     """
 
     alpha: float
     delta: float
     threshold: float | None
+    sample: int
     n: int
     errors: int
     auto_rate: float
@@ -190,6 +192,7 @@ def _lowest(sample: Sample, begin: NDArray[np.intp], *, claim: Claim, strength: 
         alpha=claim.alpha,
         delta=claim.delta,
         threshold=threshold if reached else None,
+        sample=sample.n,
         n=n,
         errors=errors,
         auto_rate=n / sample.n if reached else 0.0,

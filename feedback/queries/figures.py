@@ -80,7 +80,7 @@ class ThresholdFigures:
     claims: tuple[Claimed, ...]
     method: str = (
         "random sample in order of arrival, unlabelled past the audit's SLA counted as errors; Learn then Test by up to"
-        " four starts (one look), or e-values with their running maximum (continuous)"
+        " four starts (holds for one look, planned beforehand), or e-values with their running maximum (continuous)"
     )
 
 
@@ -176,12 +176,12 @@ def thresholds_of(
 
 
 def split_sample(labels: Labels) -> tuple[Any, thresholds.Sample]:
-    """The confidences of older traffic, and everything later as a sample. No confidence reaches no threshold."""
-    confidence = np.nan_to_num(labels.confidence, nan=-1.0)
+    """The confidences of older traffic, and everything later as a sample."""
+    labels = labels.with_confidence()
     older = min(OLDER, len(labels) // OLDER_PART)
-    later = len(labels) - older
-    sample = thresholds.count_sample(confidence[older:], labels.error[older:], looks=thresholds.looks_up_to(later))
-    return confidence[:older], sample
+    later = labels.of(slice(older, None))
+    sample = thresholds.count_sample(later.confidence, later.error, looks=thresholds.looks_up_to(len(later)))
+    return labels.confidence[:older], sample
 
 
 def audits_of(scope: Scope, *, now: datetime) -> AuditFigures:

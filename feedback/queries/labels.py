@@ -1,7 +1,7 @@
 """Labels as columns, a million at a time."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, Self
 
@@ -60,6 +60,10 @@ class Labels:
     def estimable(self) -> Self:
         """Those that may enter an estimate with the weight 1/π."""
         return self.of((self.probability > 0) & ~np.isnan(self.confidence))
+
+    def with_confidence(self) -> Self:
+        """No confidence reaches no threshold."""
+        return replace(self, confidence=np.nan_to_num(self.confidence, nan=-1.0))
 
     def in_order(self) -> Self:
         """By arrival; a decision's id is random, but in order of time."""

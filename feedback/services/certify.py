@@ -8,7 +8,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.db import transaction
 
-from feedback.domain.thresholds import DELTA, GRID, Recommendation, recommend_continuous, recommend_multi_start
+from feedback.domain.thresholds import DELTA, GRID, Recommendation, recommend_continuous
 from feedback.domain.vocabulary import CertificateMethod
 from feedback.models import Certificate
 from feedback.queries.figures import split_sample
@@ -20,10 +20,6 @@ from policies.services import create_draft
 
 HOLDS = timedelta(days=90)
 LEAST_AUDIT_RATE = Decimal("0.02")
-METHODS = {
-    CertificateMethod.CONTINUOUS: recommend_continuous,
-    CertificateMethod.MULTI_START: recommend_multi_start,
-}
 
 
 class NoneQualifies(Exception):
@@ -34,49 +30,46 @@ class NoneQualifies(Exception):
         super().__init__(detail)
 
 
-class LookSpent(Exception):
-    """The one planned look at these labels was taken already (409): look continuously, or wait for its end."""
+class CertificateOver(Exception):
+    """A certificate that expired or was withdrawn holds nothing up any more (409)."""
 
-    detail = "The one planned look at this action and model was taken. A second one would break its promise."
+    detail = "That certificate has expired, or was withdrawn. Plan another look."
 
 
-def issue_certificate(
-    scope: Scope,
-    *,
-    alpha: float,
-    method: CertificateMethod = CertificateMethod.CONTINUOUS,
-    delta: float = DELTA,
-    now: datetime,
-) -> Certificate:
+def issue_certificate(scope: Scope, *, alpha: float, delta: float = DELTA, now: datetime) -> Certificate:
     """Writes a Certificate for the lowest threshold that the random sample supports now, good for 90 days.
 
-    The continuous method may be asked for as often as one likes; one look by several starts is spent once taken, so
-    its certificate is written whether or not anybody comes to use it. Raises NoneQualifies, LookSpent.
+    By e-values, so that it may be asked for as often as one likes; the one look of an exact test has to be planned
+    (looks.py). Raises NoneQualifies.
     """
-    of = {
-        "workflow": scope.workflow,
-        "action": scope.action,
-        "model_name": scope.model_name,
-        "model_version": scope.model_version,
-    }
-    looked = Certificate.objects.filter(**of, alpha=alpha, method=method, expires_at__gt=now)
-    if method != CertificateMethod.CONTINUOUS and looked.exists():
-        raise LookSpent
     labels = sample_of(scope, now=now)
     older, sample = split_sample(labels)
-    found = METHODS[method](sample, older=older, alpha=alpha, delta=delta)
+    found = recommend_continuous(sample, older=older, alpha=alpha, delta=delta)
+    return write_certificate(scope, CertificateMethod.CONTINUOUS, found, labels=labels, older=len(older), now=now)
+
+
+def write_certificate(
+    scope: Scope, method: CertificateMethod, found: Recommendation, *, labels: Labels, older: int, now: datetime
+) -> Certificate:
+    """Writes what was found as a Certificate. `labels` were looked at; `older` decisions only set where to begin.
+
+    Raises NoneQualifies.
+    """
     if found.threshold is None:
         raise NoneQualifies(found.why_none)
     certificate = Certificate(
-        **of,
+        workflow=scope.workflow,
+        action=scope.action,
+        model_name=scope.model_name,
+        model_version=scope.model_version,
         method=method,
-        alpha=alpha,
-        delta=delta,
+        alpha=found.alpha,
+        delta=found.delta,
         n=found.n,
         errors=found.errors,
         bound=found.bound,
         threshold=found.threshold,
-        detail={"grid": GRID.tolist(), "starts": list(found.starts), "older": len(older), "sample": sample.n},
+        detail={"grid": GRID.tolist(), "starts": list(found.starts), "older": older, "sample": found.sample},
         data_digest=f"sha256:{_digest_of(labels)}",
         issued_at=now,
         expires_at=now + HOLDS,
@@ -86,27 +79,35 @@ def issue_certificate(
     return certificate
 
 
-def draft_threshold(
-    scope: Scope, *, alpha: float, method: CertificateMethod = CertificateMethod.CONTINUOUS, author: User, now: datetime
-) -> PolicyVersion:
+def draft_threshold(scope: Scope, *, alpha: float, author: User, now: datetime) -> PolicyVersion:
     """A policy draft in which the row of this action and model runs alone from a certified threshold. Never published.
 
-    Everything else of the row stays as it is in force; a new row is audited at 2 %. Writes a Certificate and a draft.
-    Raises NoneQualifies, LookSpent, and what create_draft raises.
+    Writes a Certificate and a draft. Raises NoneQualifies, and what create_draft raises.
     """
     with transaction.atomic():
-        certificate = issue_certificate(scope, alpha=alpha, method=method, now=now)
-        note = (
-            f"Alone from {certificate.threshold:g}: with {1 - certificate.delta:.0%} confidence at most"
-            f" {certificate.alpha:.1%} wrong, by {certificate.n} labels with {certificate.errors} errors."
-        )
-        draft = create_draft(scope.workflow, author=author, note=note, now=now)
-        action = ActionType.objects.filter(workflow=scope.workflow, key=scope.action).first() if scope.action else None
+        certificate = issue_certificate(scope, alpha=alpha, now=now)
+        return draft_from(certificate, author=author, now=now)
+
+
+def draft_from(certificate: Certificate, *, author: User, now: datetime) -> PolicyVersion:
+    """The same on a certificate that is there. Raises CertificateOver, and what create_draft raises.
+
+    Everything else of the row stays as it is in force; a new row is audited at 2 %.
+    """
+    if certificate.withdrawn_at is not None or certificate.expires_at <= now:
+        raise CertificateOver
+    note = (
+        f"Alone from {certificate.threshold:g}: with {1 - certificate.delta:.0%} confidence at most"
+        f" {certificate.alpha:.1%} wrong, by {certificate.n} labels with {certificate.errors} errors."
+    )
+    workflow, key = certificate.workflow, certificate.action
+    with transaction.atomic():
+        draft = create_draft(workflow, author=author, note=note, now=now)
         named: dict[str, Any] = {
             "version": draft,
-            "action": action,
-            "model_name": scope.model_name,
-            "model_version": scope.model_version,
+            "action": ActionType.objects.filter(workflow=workflow, key=key).first() if key else None,
+            "model_name": certificate.model_name,
+            "model_version": certificate.model_version,
         }
         row = Threshold.objects.filter(**named).first() or Threshold(**named, audit_rate=LEAST_AUDIT_RATE)
         row.autonomy = Autonomy.BY_CONFIDENCE

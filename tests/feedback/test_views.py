@@ -10,8 +10,8 @@ from django.test import Client as Browser
 from django.utils import timezone
 
 from feedback.domain.vocabulary import AlarmKind, RunState
-from feedback.models import Certificate, Export, KnownAnswer, Label, Seed, Tally
-from feedback.services import collect_labels, end_alarm, raise_alarm, run_export
+from feedback.models import Certificate, Export, KnownAnswer, Label, Look, Seed, Tally
+from feedback.services import collect_labels, end_alarm, raise_alarm, run_export, take_looks
 from feedback.services.confidences import watch_confidences
 from policies.domain.vocabulary import Autonomy, VersionStatus
 from policies.models import PolicyVersion
@@ -204,6 +204,50 @@ def test_with_too_few_labels_no_draft_is_made_and_the_page_says_why():
     browser.post("/insights/evidence/draft", {"query": "workflow=support", "alpha": "0.01"})
     assert not PolicyVersion.objects.filter(status=VersionStatus.DRAFT).exists()
     assert "No threshold qualifies now. Too few labels" in browser.get("/insights/evidence/").content.decode()
+
+
+def test_ada_plans_a_look_sees_how_far_it_is_and_drafts_what_it_found():
+    make_labels(np.zeros(400, dtype=bool), confidence=np.linspace(0.6, 1, 400))
+    browser, now = browse(ada()), timezone.now()
+    planned = browser.post(
+        "/insights/evidence/looks", {"query": "workflow=support&action=refund_fee", "alpha": "0.02", "n": "600"}
+    )
+    assert planned.headers["Location"] == "/insights/evidence/?workflow=support&action=refund_fee"
+    look = Look.objects.get()
+    assert (look.action, look.model_name, look.alpha, look.n) == ("refund_fee", "", 0.02, 600)
+    assert "refund_fee , any model 2.0 %" in text_of(page("/insights/evidence/", user=ada()))
+    assert "0 of 600 decisions" in text_of(page("/insights/evidence/"))
+    make_labels(np.zeros(600, dtype=bool), confidence=np.linspace(0.6, 1, 600), since=now + timedelta(minutes=1))
+    take_looks(now=now + timedelta(days=1))
+    look.refresh_from_db()
+    assert f"alone from {look.certificate.threshold}" in text_of(page("/insights/evidence/"))
+    drafted = browser.post(f"/insights/evidence/looks/{look.pk}/draft")
+    draft = PolicyVersion.objects.get(status=VersionStatus.DRAFT)
+    assert drafted.headers["Location"] == f"/admin/policies/policyversion/{draft.pk}/change/"
+    assert browser.post(f"/insights/evidence/looks/{look.pk}/withdraw", {"why": "No."}).status_code == 302
+    look.refresh_from_db()
+    assert look.withdrawn_at is None
+
+
+def test_a_look_that_could_show_nothing_comes_back_with_the_limit():
+    make_labels(np.zeros(400, dtype=bool))
+    answer = browse(ada()).post("/insights/evidence/looks", {"query": "workflow=support", "alpha": "0.01", "n": "20"})
+    assert answer.status_code == 422
+    assert "A look at 1.0% takes 437 decisions at least, and 1,000,000 at most." in answer.content.decode()
+    assert 'value="20"' in answer.content.decode(), "nothing that was typed is lost"
+    assert browse(ada()).post("/insights/evidence/looks", {"alpha": "0.01", "n": "many"}).status_code == 422
+
+
+def test_a_look_is_withdrawn_with_a_reason():
+    make_labels(np.zeros(400, dtype=bool))
+    browser = browse(ada())
+    browser.post("/insights/evidence/looks", {"query": "workflow=support", "alpha": "0.05", "n": "600"})
+    look = Look.objects.get()
+    browser.post(f"/insights/evidence/looks/{look.pk}/withdraw", {"why": ""})
+    assert "A reason is needed" in page("/insights/evidence/", user=ada()) or Look.objects.get().withdrawn_at is None
+    browser.post(f"/insights/evidence/looks/{look.pk}/withdraw", {"why": "The model is replaced."})
+    assert "withdrawn by Ada" in text_of(page("/insights/evidence/"))
+    assert "The model is replaced." in page("/insights/evidence/")
 
 
 def test_only_admins_draft():

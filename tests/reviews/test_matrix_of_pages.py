@@ -14,7 +14,7 @@ from django.urls import URLPattern, URLResolver, get_resolver
 from django.utils import timezone
 
 from feedback.domain.vocabulary import AlarmKind, ExportShape
-from feedback.models import Alarm, Export, Seed
+from feedback.models import Alarm, Export, Look, Seed
 from reviews.domain.vocabulary import Scope
 from reviews.models import Client, Decision, Event, SavedFilter
 from reviews.services.keys import issue_key
@@ -105,6 +105,9 @@ TABLE = (
     Row("GET insights/", "302  403 403 200 200 200  302 302"),
     Row("GET insights/evidence/", "302  403 403 200 200 200  302 302"),
     Row("POST insights/evidence/draft", "302  403 403 403 422 403  302 302"),
+    Row("POST insights/evidence/looks", "302  403 403 403 422 403  302 302"),
+    Row("POST insights/evidence/looks/{look}/withdraw", "302  403 403 403 302 403  302 302"),
+    Row("POST insights/evidence/looks/{look}/draft", "302  403 403 403 302 403  302 302"),
     Row("GET insights/exports/", "302  403 403 200 200 200  302 302"),
     Row("POST insights/exports/", "302  403 403 422 422 422  302 302"),
     Row("GET insights/exports/{export}/file", "302  403 403 409 409 409  302 302"),
@@ -136,6 +139,9 @@ def world(row: Row) -> dict[str, str]:
         planted_by=people["ada"],
         planted_at=now,
     )
+    look = Look.objects.create(
+        workflow=workflow, alpha=0.02, delta=0.05, n=600, planned_by=people["ada"], planned_at=now
+    )
     export = Export.objects.create(
         workflow=workflow, shape=ExportShape.values[0], requested_by=people["omar"], requested_at=now
     )
@@ -145,6 +151,7 @@ def world(row: Row) -> dict[str, str]:
         "decision": str(decision.pk),
         "ticket": str(ticket.pk if ticket else decision.pk),
         "alarm": str(alarm.pk),
+        "look": str(look.pk),
         "seed": str(seed.pk),
         "export": str(export.pk),
         "filter": str(saved.pk),
@@ -220,6 +227,7 @@ PARAMETERS = {
     "<int:number>": "{number}",
     "<int:alarm_id>": "{alarm}",
     "<uuid:seed_id>": "{seed}",
+    "<uuid:look_id>": "{look}",
     "<uuid:export_id>": "{export}",
     "<int:filter_id>": "{filter}",
     "<int:event_id>": "{event}",

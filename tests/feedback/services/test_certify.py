@@ -5,10 +5,9 @@ from datetime import timedelta
 import numpy as np
 import pytest
 
-from feedback.domain.vocabulary import CertificateMethod
 from feedback.models import Certificate
 from feedback.queries.labels import Scope
-from feedback.services import LookSpent, NoneQualifies, assess_autonomy, draft_threshold, issue_certificate
+from feedback.services import NoneQualifies, assess_autonomy, draft_threshold, issue_certificate
 from policies.domain.vocabulary import Autonomy
 from policies.models import PolicyVersion
 from policies.queries import live_policy
@@ -55,15 +54,6 @@ def test_another_label_is_another_digest():
     found = issue_certificate(scope(), alpha=0.02, now=later(hours=1))
     make_labels([False], since=later(minutes=50))
     assert issue_certificate(scope(), alpha=0.02, now=later(hours=1)).data_digest != found.data_digest
-
-
-def test_the_one_planned_look_is_spent_once_taken():
-    labels()
-    look = {"alpha": 0.02, "method": CertificateMethod.MULTI_START}
-    issue_certificate(scope(), **look, now=later(hours=1))
-    with pytest.raises(LookSpent):
-        issue_certificate(scope(), **look, now=later(hours=2))
-    assert issue_certificate(scope(), alpha=0.02, now=later(hours=2)), "one may go on looking continuously"
 
 
 def test_with_too_many_errors_nothing_is_written():

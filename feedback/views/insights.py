@@ -1,9 +1,6 @@
-"""The insights pages: what verdicts add up to, what they prove, and the files that they become."""
+"""How often people change what the AI proposes, alarms, known answers, and the files that verdicts become."""
 
-from collections.abc import Callable
-from datetime import timedelta
-from functools import wraps
-from typing import Any, Concatenate, ParamSpec, cast
+from typing import cast
 from urllib.parse import urlencode
 from uuid import UUID
 
@@ -11,91 +8,37 @@ from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.models import User
 from django.core.exceptions import PermissionDenied
-from django.http import FileResponse, Http404, HttpRequest, HttpResponse, QueryDict
+from django.http import FileResponse, Http404, HttpRequest, HttpResponse
 from django.http.response import HttpResponseBase
 from django.shortcuts import get_object_or_404, redirect, render
 from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_GET, require_http_methods, require_POST
-from django.views.decorators.vary import vary_on_headers
-from django_htmx.middleware import HtmxDetails
 
 from feedback import services
-from feedback.domain.vocabulary import ENDS_BY_ITSELF, CommentKind, ExportFormat, ExportShape, RunState
+from feedback.domain.vocabulary import ENDS_BY_ITSELF, ExportFormat, ExportShape, RunState
 from feedback.forms import (
-    SHOWN_DAYS,
     AcknowledgeForm,
     BacktestForm,
-    Choice,
-    CommentForm,
-    DraftForm,
     ExportForm,
     SeedForm,
 )
 from feedback.models import Alarm, Export, Seed
 from feedback.permissions import (
     may_acknowledge,
-    may_comment,
     may_draft_policies,
     may_plant,
-    may_read_insights,
-    may_see_ticket,
 )
 from feedback.queries.alarms import open_alarms, past_alarms
 from feedback.queries.backtests import backtests_of, in_full
-from feedback.queries.comments import comments_on
-from feedback.queries.evidence import evidence_of
 from feedback.queries.exports import newest_exports
-from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
 from feedback.queries.known_answers import garden_of, scores_by_reviewer
-from feedback.queries.labels import busiest_of, keys_of
-from feedback.queries.overrides import SHOWN, overrides_of, queue_health_of, record_of, window_from
-from feedback.queries.overturned import overturned_audits
+from feedback.queries.overrides import overrides_of, queue_health_of
 from feedback.queries.reviewers import reviewer_record
+from feedback.views.readers import ReadersRequest, choice_of, for_readers
 from policies.domain.vocabulary import VersionStatus
-from policies.models import PolicyVersion, Workflow
-from policies.queries import live_policy
-from reviews.models import Decision, Ticket
-
-P = ParamSpec("P")
-
-
-class ReadersRequest(HttpRequest):
-    """A request of somebody who may read insights."""
-
-    user: User
-    htmx: HtmxDetails
-
-
-Page = Callable[Concatenate[ReadersRequest, P], HttpResponseBase]
-
-
-def for_readers(page: Page[P]) -> Callable[..., HttpResponseBase]:
-    """For leads, auditors and admins."""
-
-    @never_cache
-    @login_required
-    @wraps(page)
-    def guarded(request: HttpRequest, *args: P.args, **kwargs: P.kwargs) -> HttpResponseBase:
-        if not may_read_insights(request.user):
-            raise PermissionDenied
-        return page(cast(ReadersRequest, request), *args, **kwargs)
-
-    return guarded
-
-
-def _choice(query: QueryDict) -> tuple[Choice, dict[str, Any]]:
-    """What the page is to show, and what every insights page needs to print it. Raises Http404 with no workflow."""
-    workflows = list(Workflow.objects.select_related("review_group").order_by("title"))
-    if not workflows:
-        raise Http404
-    wanted = query.get("workflow", "")
-    chosen = next((workflow for workflow in workflows if workflow.key == wanted), None)
-    if chosen is None:
-        chosen = busiest_of(workflows, since=(timezone.now() - timedelta(days=SHOWN_DAYS)).date())
-    form = Choice(query.dict(), workflows=workflows, chosen=chosen, keys=keys_of(chosen))
-    return form, {"form": form, "workflow": chosen, "query": query.urlencode()}
+from policies.models import PolicyVersion
 
 
 @require_GET
@@ -103,7 +46,7 @@ def _choice(query: QueryDict) -> tuple[Choice, dict[str, Any]]:
 def insights(request: ReadersRequest) -> HttpResponse:
     """How often people change what the AI proposes, and how the queue does."""
     now = timezone.now()
-    form, shown = _choice(request.GET)
+    form, shown = choice_of(request.GET)
     window = form.window(now=now)
     shown |= {"alarms": open_alarms(shown["workflow"]), "past_alarms": past_alarms(shown["workflow"])}
     return render(
@@ -111,51 +54,6 @@ def insights(request: ReadersRequest) -> HttpResponse:
         "feedback/insights.html",
         {**shown, "overrides": overrides_of(window), "queue": queue_health_of(window), "now": now},
     )
-
-
-@require_GET
-@for_readers
-def evidence(request: ReadersRequest) -> HttpResponse:
-    """What the labels prove: calibration, risk, audits, recommended thresholds, agreement, drift."""
-    now = timezone.now()
-    form, shown = _choice(request.GET)
-    scope, policy = form.scope(), live_policy(shown["workflow"].pk)
-    return render(
-        request,
-        "feedback/evidence.html",
-        {
-            **shown,
-            "calibration": calibration_of(scope),
-            "risk": risk_of(scope),
-            "audits": audits_of(scope, now=now),
-            "overturned": overturned_audits(scope),
-            "thresholds": thresholds_of(scope, now=now),
-            "agreement": agreement_of(scope),
-            "rows": evidence_of(shown["workflow"], policy=policy) if policy else (),
-            "may_draft": may_draft_policies(request.user),
-        },
-    )
-
-
-@require_POST
-@for_readers
-def draft_threshold(request: ReadersRequest) -> HttpResponse:
-    """Make a policy draft of what the page recommends, with its certificate; an admin publishes it, or doesn't."""
-    asked = DraftForm(request.POST)
-    if not may_draft_policies(request.user):
-        raise PermissionDenied
-    if not asked.is_valid():
-        return HttpResponse("Which threshold?", status=422, content_type="text/plain; charset=utf-8")
-    form, _ = _choice(QueryDict(asked.cleaned_data["query"]))
-    try:
-        draft = services.draft_threshold(
-            form.scope(), alpha=asked.cleaned_data["alpha"], author=request.user, now=timezone.now()
-        )
-    except services.NoneQualifies as error:
-        messages.error(request, f"No threshold qualifies now. {error.detail}")
-        return redirect(f"{reverse('evidence')}?{asked.cleaned_data['query']}")
-    messages.success(request, f"Version {draft.number} is a draft of it. Nothing changes before it is published.")
-    return redirect("admin:policies_policyversion_change", draft.pk)
 
 
 @require_GET
@@ -269,7 +167,7 @@ def export_file(request: ReadersRequest, export_id: UUID) -> HttpResponseBase:
 @for_readers
 def known_answers(request: ReadersRequest) -> HttpResponse:
     """How reviewers do where the truth is known; and what is set aside to be sown, with a form to set more aside."""
-    choice, shown = _choice(request.GET)
+    choice, shown = choice_of(request.GET)
     workflow = shown["workflow"]
     if request.method == "POST" and not may_plant(request.user):
         raise PermissionDenied
@@ -311,52 +209,3 @@ def my_record(request: HttpRequest) -> HttpResponse:
     """A reviewer's own page: how fast, how often in agreement, and what known answers showed. Shown to them first."""
     user = cast(User, request.user)
     return render(request, "feedback/my_record.html", {"record": reviewer_record(user, now=timezone.now())})
-
-
-# ---- Beside a ticket and a story: fragments that those pages load by their addresses --------------------------------
-
-
-@never_cache
-@vary_on_headers("HX-Request")
-@login_required
-@require_GET
-def model_record(request: HttpRequest, ticket_id: UUID) -> HttpResponse:
-    """How often people changed what this model proposed of this action, to whoever may see the ticket."""
-    ticket = Ticket.objects.select_related("workflow", "decision").filter(pk=ticket_id).first()
-    if ticket is None or not may_see_ticket(request.user, ticket):
-        raise Http404
-    rate = record_of(ticket.decision, since=window_from(timezone.now()))
-    shown = {"rate": rate, "ticket": ticket, "days": SHOWN.days}
-    return render(request, f"feedback/record.html{'#rate' if _is_fragment(request) else ''}", shown)
-
-
-@never_cache
-@vary_on_headers("HX-Request")
-@login_required
-@require_http_methods(["GET", "POST"])
-def comments(request: HttpRequest, decision_id: UUID) -> HttpResponse:
-    """What was said of a decision, and a form to say more."""
-    if not may_comment(request.user):
-        raise PermissionDenied
-    decision = get_object_or_404(Decision, pk=decision_id)
-    form = CommentForm(request.POST or None)
-    said = request.method == "POST" and form.is_valid()
-    if said:
-        services.comment_on(
-            decision,
-            author=cast(User, request.user),
-            kind=CommentKind(form.cleaned_data["kind"]),
-            text=form.cleaned_data["text"],
-            suggested_answer=form.cleaned_data["suggested_answer"],
-            now=timezone.now(),
-        )
-        if not _is_fragment(request):
-            return redirect("story", decision_id)
-        form = CommentForm()
-    template = f"feedback/comments.html{'#comments' if _is_fragment(request) else ''}"
-    shown = {"form": form, "decision": decision, "comments": comments_on(decision), "said": said}
-    return render(request, template, shown, status=422 if form.is_bound else 200)
-
-
-def _is_fragment(request: HttpRequest) -> bool:
-    return bool(getattr(request, "htmx", False))
