@@ -3,7 +3,7 @@
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import date, datetime, timedelta
+from datetime import UTC, date, datetime, time, timedelta
 from typing import Any
 
 from django.db import connection
@@ -286,7 +286,8 @@ def leading_reasons(
         ticket__workflow=workflow,
         ticket__kind__in=kinds,
         ticket__decision__internal=False,
-        decided_at__date__gte=since,
+        # As a moment, since no index is of its day.
+        decided_at__gte=datetime.combine(since, time.min, tzinfo=UTC),
     )
     if action:
         verdicts = verdicts.filter(ticket__decision__action=action)
