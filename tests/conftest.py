@@ -56,7 +56,7 @@ def pytest_configure(config: pytest.Config) -> None:
     # A password that nobody guards need not take a fifth of a second to set.
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     # Fixtures that need models, which a conftest further down would import too early.
-    for fixtures in ("api.world", "refusals.refusing", "services.receiving", "services.submitting"):
+    for fixtures in ("api.world", "refusals.refusing", "sealing", "services.receiving", "services.submitting"):
         config.pluginmanager.import_plugin(f"tests.reviews.{fixtures}")
     config.pluginmanager.import_plugin("tests.reviews.ticket_page")
     config.pluginmanager.import_plugin("tests.browser.desk")

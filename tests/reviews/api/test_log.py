@@ -25,20 +25,8 @@ from tests.conftest import _as_owner
 from tests.factories import ada, ines, make_client
 from tests.reviews.api.calling import Caller, problem
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("log")]
 WATCHER = Path(__file__).parents[3] / "clients" / "python" / "watch_log.py"
-
-
-@pytest.fixture(autouse=True)
-def log(settings, tmp_path):
-    """An empty log of its own, with its key and its file of checkpoints."""
-    settings.LOG_KEY_FILE = tmp_path / "keys" / "log.json"
-    settings.LOG_ANCHOR_FILE = tmp_path / "outside"
-    settings.LOG_NAME = "log.example"
-    create_key_file(settings.LOG_KEY_FILE, now=timezone.now())
-    yield settings
-    with _as_owner() as owner:
-        owner.execute("ALTER TABLE reviews_event ALTER COLUMN epoch SET DEFAULT 1")  # A restore raises it.
 
 
 @pytest.fixture

@@ -29,19 +29,8 @@ from reviews.services.tree import present_epoch
 from tests.conftest import _as_owner
 from tests.factories import NOW, ada, ana, ines, later, make_client, make_live_policy, omar, submit_one
 
-pytestmark = pytest.mark.django_db(transaction=True)
+pytestmark = [pytest.mark.django_db(transaction=True), pytest.mark.usefixtures("log")]
 TABLES = ("event", "leaf", "keptnode", "checkpoint")
-
-
-@pytest.fixture(autouse=True)
-def log(settings, tmp_path):
-    settings.LOG_KEY_FILE = tmp_path / "keys" / "log.json"
-    settings.LOG_ANCHOR_FILE = tmp_path / "checkpoints"
-    settings.LOG_NAME = "log.example"
-    create_key_file(settings.LOG_KEY_FILE, now=NOW)
-    yield settings
-    with _as_owner() as owner:
-        owner.execute("ALTER TABLE reviews_event ALTER COLUMN epoch SET DEFAULT 1")
 
 
 def happen(number=1):
