@@ -19,6 +19,8 @@ JUST_DECIDED: Final = timedelta(minutes=10)
 """So long a verdict is the one before."""
 # How far into each group's queue is looked, how many payloads are compared, and their most bytes as they are stored.
 LOOKED_AT, COMPARED, LONGEST = 200, 40, 4096
+# Their most bytes as text: what is stored is compressed, and 300 KB of one letter are stored as 4.
+LONGEST_TEXT: Final = 2 * LONGEST
 
 
 def before_and_waiting_sql(asked: Collection[str]) -> str:
@@ -36,7 +38,8 @@ def before_and_waiting_sql(asked: Collection[str]) -> str:
                      WHERE reviewer_id = %(user)s AND voided_at IS NULL AND decided_at > %(just)s
                      ORDER BY decided_at DESC, id DESC LIMIT 1) v
               JOIN reviews_ticket t ON t.id = v.ticket_id JOIN reviews_decision d ON d.id = t.decision_id
-             WHERE pg_column_size(d.payload) <= {LONGEST}
+             WHERE CASE WHEN pg_column_size(d.payload) <= {LONGEST}
+                        THEN octet_length(d.payload::text) <= {LONGEST_TEXT} END
         ), waiting AS (
             SELECT n.id, n.priority, n.created_at, {columns}, d.payload::text
               FROM latest
@@ -48,7 +51,7 @@ def before_and_waiting_sql(asked: Collection[str]) -> str:
         )
         SELECT NULL::uuid AS id, NULL::smallint AS priority, NULL::timestamptz AS created_at, {columns}, d.payload::text
           FROM latest d
-        UNION ALL SELECT * FROM waiting
+        UNION ALL SELECT * FROM waiting WHERE octet_length(waiting.payload) <= {LONGEST_TEXT}
          ORDER BY priority NULLS FIRST, created_at, id"""
 
 

@@ -125,6 +125,20 @@ def test_another_action_is_not_alike_whatever_its_payload():
     assert next_of_ana() == card
 
 
+def test_a_long_text_is_not_compared_however_little_of_it_is_stored():
+    long = "a" * 300_000
+    decide(gate(long), ana(), now=later(minutes=1))
+    card, same = gate(CARD, minute=1), gate(long, minute=2)
+    assert [next_of_ana(), next_of_ana()] == [card, same]
+
+
+def test_a_long_text_in_the_queue_is_passed_over():
+    decide(gate(FEE), ana(), now=later(minutes=1))
+    gate("a" * 300_000, minute=1)
+    fee = gate(FEE, minute=2)
+    assert next_of_ana() == fee
+
+
 def test_one_alike_that_was_skipped_stays_away():
     card, fee = queue_of_two()
     assert next_of_ana() == fee
