@@ -332,8 +332,12 @@ def _budgets_of(
                     limit_amount=limit_amount,
                 )
             )
-        elif name not in facts.budget_spent:
-            found.append(reasons.budget_spent(action, name=name, row=row))
+        elif name in facts.budget_spent:
+            continue
+        elif limit_amount is None or amount <= limit_amount:
+            found.append(reasons.no_budget(action, name=name))
+        else:
+            found.append(reasons.above_budget(action, name=name, amount=amount, most=limit_amount, currency=currency))
     return tuple(claims) if len(claims) == len(limits) else None, found
 
 

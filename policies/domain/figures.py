@@ -47,10 +47,15 @@ def span_of(span: timedelta) -> str:
     return " ".join(f"{number} {unit}" for number, unit in ((minutes, "min"), (seconds, "s")) if number) or "0 s"
 
 
+def decisions(count: int) -> str:
+    """So many decisions: "1 decision", "1,000 decisions"."""
+    return f"{count:,} decision{'' if count == 1 else 's'}"
+
+
 def budget_of(row: ThresholdSpec, name: str) -> str:
-    """The most that a day's budget lets run alone, "" where there is none: "100 and 5,000 EUR"."""
+    """The most that a day's budget lets run alone, "" where there is none: "100 decisions and 5,000 EUR"."""
     count, amount = (
         (row.daily_count, row.daily_amount) if name == "day" else (row.subject_daily_count, row.subject_daily_amount)
     )
-    parts = [] if count is None else [f"{count:,}"]
+    parts = [] if count is None else [decisions(count)]
     return " and ".join(parts + ([] if amount is None else [round_money(amount, row.currency)]))

@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 from typing import Final
 
-from policies.domain.figures import budget_of, confidence_figure, moment, money, span_of
+from policies.domain.figures import budget_of, confidence_figure, moment, money, round_money, span_of
 from policies.domain.spec import ActionSpec, Proposal, Reason, RuleSpec, ThresholdSpec, plain_decimal
 from policies.domain.vocabulary import ReasonCode, Reversibility
 
@@ -189,14 +189,40 @@ def unmonitored(action: ActionSpec, *, age: timedelta | None, limit: timedelta) 
 def budget_spent(action: ActionSpec, *, name: str, row: ThresholdSpec | None) -> Reason:
     """`name` is that of the budget: "day", or "subject" for the one that each subject has."""
     most = "" if row is None else budget_of(row, name)
+    whose = f"{action.key}{' for this subject' if name == 'subject' else ''}"
     return Reason(
         code=ReasonCode.BUDGET_SPENT,
-        message=f"Today's budget of {action.key}{' for this subject' if name == 'subject' else ''} is spent"
+        message=f"Today's budget of {whose} leaves no room for it"
         + (f": at most {most} a day run alone." if most else "."),
         field="subject" if name == "subject" else "action",
         operator="<=",
         limit=most,
         ask=_ask(action, f"Is {_called(action)} right here, after so many before it?"),
+    )
+
+
+def no_budget(action: ActionSpec, *, name: str) -> Reason:
+    return Reason(
+        code=ReasonCode.BUDGET_SPENT,
+        message=f"The daily budget of {action.key}{' for one subject' if name == 'subject' else ''} is 0 decisions.",
+        field="subject" if name == "subject" else "action",
+        operator="<=",
+        limit="0 decisions",
+        ask=_ask(action, f"Is {_called(action)} right here?"),
+    )
+
+
+def above_budget(action: ActionSpec, *, name: str, amount: Decimal, most: Decimal, currency: str) -> Reason:
+    """The amount alone is more than the budget of a whole day, whatever was spent of it."""
+    whose = f"{action.key}{' and one subject' if name == 'subject' else ''}"
+    return Reason(
+        code=ReasonCode.BUDGET_SPENT,
+        message=f"{money(amount, currency)} is above the daily budget of {round_money(most, currency)} for {whose}.",
+        field=_in_payload(action.amount_pointer),
+        operator="<=",
+        limit=money(most),
+        observed=money(amount),
+        ask=_ask(action, f"Is {money(amount, currency)} the right amount, and should it be that much?"),
     )
 
 

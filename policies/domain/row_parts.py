@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal
 from typing import Final
 
-from policies.domain.figures import moment, money
+from policies.domain.figures import decisions, moment, money
 from policies.domain.spec import ThresholdSpec, plain_decimal
 from policies.domain.vocabulary import Autonomy
 
@@ -104,14 +104,16 @@ PARTS: Final = (
     _limit(
         "daily_count",
         lambda row: (
-            f"at most {row.daily_count} a day run alone" if row.daily_count is not None else "no number a day is set"
+            f"at most {decisions(row.daily_count)} a day run alone"
+            if row.daily_count is not None
+            else "no number a day is set"
         ),
     ),
     _limit("daily_amount", lambda row: f"up to {_amount(row.daily_amount, row, 'any amount')} a day run alone"),
     _limit(
         "subject_daily_count",
         lambda row: (
-            f"at most {row.subject_daily_count} a day run alone for one subject"
+            f"at most {decisions(row.subject_daily_count)} a day run alone for one subject"
             if row.subject_daily_count is not None
             else "no number a day is set for one subject"
         ),

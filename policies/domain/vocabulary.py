@@ -78,7 +78,10 @@ class ReasonCode(TextChoices):
     UNKNOWN_ACTION = "unknown_action", "Unknown action"  # not registered in the workflow, or inactive
     NO_POLICY = "no_policy", "No policy"  # not exactly one live version
     PAUSED = "paused", "Paused"  # the workflow or everything is stopped
-    BUDGET_SPENT = "budget_spent", "Budget spent"  # the day's automatic approvals are used up
+    BUDGET_SPENT = (
+        "budget_spent",
+        "Over budget",
+    )  # the day's automatic approvals are used up, or this alone is above them
     UNPROVEN_MODEL = "unproven_model", "Unproven model"  # rows name other models of this action, not this one
     EVIDENCE_EXPIRED = "evidence_expired", "Evidence expired"  # the row's basis no longer holds
     AUTONOMY_WITHDRAWN = "autonomy_withdrawn", "Autonomy withdrawn"  # evidence failed

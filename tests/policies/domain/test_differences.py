@@ -86,7 +86,7 @@ def only(before: dict[str, Any] | None, after: dict[str, Any]) -> tuple[str, str
             "1 % are drawn for review; before, 2 % are drawn for review.",
             "loosens",
         ),
-        ({"daily_count": 100}, "at most 100 a day run alone; before, no number a day is set.", "tightens"),
+        ({"daily_count": 100}, "at most 100 decisions a day run alone; before, no number a day is set.", "tightens"),
         (
             {"basis_reason": "", "certificate_id": "c-1", "certificate_digest": "sha256:0123abcd"},
             "it stands on certificate c-1 (sha256:0123abcd); before, it stands on the reason “Watched for a year”.",

@@ -174,17 +174,27 @@ CASES: dict[str, tuple[Assessment, str, str]] = {
     "a spent budget": (
         judge(row(daily_count=100, daily_amount=Decimal(5000)), facts={"budget_spent": ("day",)}),
         "budget_spent",
-        "Today's budget of refund_fee is spent: at most 100 and 5,000 EUR a day run alone.",
+        "Today's budget of refund_fee leaves no room for it: at most 100 decisions and 5,000 EUR a day run alone.",
     ),
     "a subject's spent budget": (
         judge(row(subject_daily_count=3), facts={"budget_spent": ("subject",)}),
         "budget_spent",
-        "Today's budget of refund_fee for this subject is spent: at most 3 a day run alone.",
+        "Today's budget of refund_fee for this subject leaves no room for it: at most 3 decisions a day run alone.",
     ),
     "more than a day's budget": (
         judge(row(daily_amount=Decimal("11.99"))),
         "budget_spent",
-        "Today's budget of refund_fee is spent: at most 11.99 EUR a day run alone.",
+        "12.00 EUR is above the daily budget of 11.99 EUR for refund_fee.",
+    ),
+    "more than a subject's budget": (
+        judge(row(subject_daily_amount=Decimal(10))),
+        "budget_spent",
+        "12.00 EUR is above the daily budget of 10 EUR for refund_fee and one subject.",
+    ),
+    "a budget of nothing": (
+        judge(row(daily_count=0)),
+        "budget_spent",
+        "The daily budget of refund_fee is 0 decisions.",
     ),
     "no subject to count for": (
         judge(row(subject_daily_count=3), subject={}),

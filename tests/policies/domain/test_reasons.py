@@ -48,7 +48,7 @@ TOMORROW = NOW + timedelta(days=1)
             REFUND,
             (
                 "refund_fee by support-router 1.0 runs alone at 0.85 and above, up to 1,250.50 EUR, "
-                "at most 1,000 and 20,000 EUR a day, at most 3 a day for one subject; "
+                "at most 1,000 decisions and 20,000 EUR a day, at most 3 decisions a day for one subject; "
                 "0.5 % of those are checked afterwards"
             ),
         ),
@@ -146,7 +146,7 @@ class Told:
         currency = re.search(r"\d ([A-Z]{3})", sentence)
         self.currency = currency[1] if currency else None
         self.budgets = {
-            whose or "day": (_figure(r"^([\d,]+)(?: and|$)", most), _figure(r"(\S+) [A-Z]{3}$", most))
+            whose or "day": (_figure(r"^([\d,]+) decisions?(?: and|$)", most), _figure(r"(\S+) [A-Z]{3}$", most))
             for most, whose in re.findall(r"at most (.+?) a day(?: for one (subject))?", what)
         }
         share = re.search(r"(all|[\d.]+ %) of (those are checked afterwards|them are drawn)", sentence)

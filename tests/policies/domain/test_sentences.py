@@ -14,7 +14,7 @@ from tests.policies.strategies import ACTIONS, EVERY_PROPOSAL, FACTS, policies
 
 ALONE = re.compile(r"runs alone at (?P<least>[\d.]+) and above(?:, up to (?P<most>[\d.]+) (?P<currency>[A-Z]{3}))?")
 BUDGET = re.compile(
-    r"at most (?:(?P<count>\d+)(?= and | or | a day))?(?: and | or )?(?:(?P<amount>[\d.]+) [A-Z]{3})? a day"
+    r"at most (?:(?P<count>\d+) decisions?(?= and | or | a day))?(?: and | or )?(?:(?P<amount>[\d.]+) [A-Z]{3})? a day"
 )
 CHECKED = re.compile(r"(?P<share>all|[\d.]+ %) of (?:those are checked afterwards|them are drawn)")
 AGREE = re.compile(r"(?P<count>[23]) people must agree")
