@@ -179,6 +179,10 @@ def test_a_dump_made_meanwhile_is_once_its_rows_are_put_right_a_restored_databas
     assert open_restore().cause == RestoreCause.BEHIND
     acknowledge_restore(user=ada(), note=None, accept_loss=True, now=NOW)
     assert open_restore() is None
+    seal_events(now=NOW)
+    lines = export_lines(keys=[key.public for key in signing_keys(log.LOG_KEY_FILE)], name="log.example")
+    _, lost = verify(lines, outside=notes_of(log.LOG_ANCHOR_FILE))
+    assert lost == 1
 
 
 def test_it_does_not_end_before_all_of_it_was_looked_at(log):
