@@ -19,6 +19,7 @@ from scipy import special
 from feedback.domain.evalues import log_evidence_below
 from feedback.domain.rates import Floats, upper_bound
 from feedback.domain.risk import first_threshold
+from policies.domain.figures import per_cent
 
 GRID: Floats = np.array([0.999, 0.998, 0.995, *(round(1 - step / 100, 2) for step in range(1, 51))])
 FACTORS = (1.3, 2.5, 5.0, 10.0)
@@ -219,5 +220,6 @@ def _labels_missing(claim: Claim, *, n: int, errors: int, wanted: float) -> int:
 def _why_none(*, n: int, errors: int, missing: int, alpha: float, threshold: float) -> str:
     seen = f"{errors} of {n} labels at {threshold:g} and above were wrong"
     if errors > alpha * n:
-        return f"Too many errors: {seen}, more than the {alpha:.1%} that is to be promised."
-    return f"Too few labels: {seen}; {missing} more without an error would be enough to promise {alpha:.1%} at most."
+        return f"Too many errors: {seen}, more than the {per_cent(alpha, 1)} that is to be promised."
+    most = per_cent(alpha, 1)
+    return f"Too few labels: {seen}; {missing} more without an error would be enough to promise {most} at most."

@@ -17,6 +17,7 @@ from feedback.queries.overrides import leading_reasons
 from feedback.services.alarms import end_those_acted_on, raise_alarm
 from feedback.services.confidences import watch_confidences
 from feedback.services.overrides import LOOKED_BACK, watch_overrides
+from policies.domain.figures import per_cent
 from policies.domain.spec import ThresholdSpec
 from policies.models import PolicyVersion, Workflow
 from policies.queries import live_policy
@@ -123,7 +124,7 @@ def failure_of_labels(evidence: RowEvidence) -> Failure | None:
     if claim is not None and claim.failed_at is not None:
         sentence = (
             f"{_called(row)}: {claim.errors} of {claim.labels} decisions that ran alone and were checked were wrong;"
-            f" that refutes the claim of at most {row.alpha:.1%}."
+            f" that refutes the claim of at most {per_cent(row.alpha, 1)}."
         )
         figures = {
             "labels": claim.labels,
@@ -134,7 +135,7 @@ def failure_of_labels(evidence: RowEvidence) -> Failure | None:
         return Failure(AlarmKind.AUDIT_ERRORS, sentence, figures)
     if watch.alarm_at is not None and watch.p0 is not None:
         sentence = (
-            f"{_called(row)}: errors have risen. They were at most {watch.p0:.1%} when it began;"
+            f"{_called(row)}: errors have risen. They were at most {per_cent(watch.p0, 1)} when it began;"
             f" the watch fired at label {watch.alarm_at} of {watch.labels}."
         )
         figures = {"labels": watch.labels, "alarm_at": watch.alarm_at, "p0": watch.p0, "statistic": watch.last}

@@ -8,6 +8,7 @@ from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
 from feedback.queries.confidences import LOOKED_BACK, Watched, watched_confidences, wrong_tickets
 from feedback.services.alarms import STANDS_AT_LEAST, end_alarm, raise_alarm
+from policies.domain.figures import per_cent, per_cent_between
 from policies.models import Workflow
 
 
@@ -56,8 +57,8 @@ def _sentence(one: Watched, whole: Stretch, worst: Stretch) -> str:
 
 
 def _figures(of: Stretch) -> str:
-    interval = f"[{of.interval.lower:.0%}–{of.interval.upper:.0%}]"
-    return f"{of.stated:.0%}, and {of.right:.0%} {interval} of {of.n} were right"
+    interval = per_cent_between(of.interval.lower, of.interval.upper)
+    return f"{per_cent(of.stated)}, and {per_cent(of.right)} [{interval}] of {of.n} were right"
 
 
 def _place(of: Stretch) -> str:

@@ -2,10 +2,12 @@
 
 from datetime import datetime, timedelta
 
+from feedback.domain.rates import Rate
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
 from feedback.queries.overrides import Leading, Line, Window, leading_reasons, overrides_of
 from feedback.services.alarms import STANDS_AT_LEAST, end_alarm, raise_alarm
+from policies.domain.figures import per_cent, per_cent_between
 from policies.models import Workflow
 
 LOOKED_BACK = timedelta(days=28)
@@ -59,8 +61,8 @@ def _end_those_over(workflow: Workflow, lines: dict[str, Line], *, now: datetime
             because = f"People were asked about {total} in the last {LOOKED_BACK.days} days: too few to say."
         elif rate.share <= limit:
             because = (
-                f"People changed {rate.share:.0%} [{rate.interval.lower:.0%}–{rate.interval.upper:.0%}] of {rate.total}"
-                f" in the last {LOOKED_BACK.days} days; {limit:.0%} is the limit."
+                f"People changed {_shown(rate)} of {rate.total}"
+                f" in the last {LOOKED_BACK.days} days; {per_cent(limit)} is the limit."
             )
         else:
             continue
@@ -71,7 +73,11 @@ def _sentence(line: Line, workflow: Workflow, leading: tuple[Leading, ...]) -> s
     rate = line.rate
     reasons = ", ".join(f"{one.label.lower()} ({one.count})" for one in leading)
     return (
-        f"People changed {rate.share:.0%} [{rate.interval.lower:.0%}–{rate.interval.upper:.0%}] of {rate.total}"
-        f" {line.name} in {LOOKED_BACK.days} days; {workflow.override_rate_limit:.0%} is the limit."
+        f"People changed {_shown(rate)} of {rate.total}"
+        f" {line.name} in {LOOKED_BACK.days} days; {per_cent(workflow.override_rate_limit)} is the limit."
         + (f" What leads: {reasons}." if reasons else "")
     )
+
+
+def _shown(rate: Rate) -> str:
+    return f"{per_cent(rate.share)} [{per_cent_between(rate.interval.lower, rate.interval.upper)}]"

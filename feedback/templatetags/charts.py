@@ -16,6 +16,7 @@ from feedback.domain.calibration import Band, Calibration
 from feedback.domain.rates import Interval, Rate
 from feedback.queries.figures import RiskFigures
 from feedback.queries.overrides import Line
+from policies.domain.figures import per_cent
 
 register = template.Library()
 
@@ -39,7 +40,7 @@ def share(value: float | None) -> str:
             value in (0, 1) or 0 < float(text) < 100
         ):
             break
-    return f"{text}\u00a0%"
+    return per_cent(value, places)
 
 
 @register.filter
@@ -224,8 +225,8 @@ def risk_curve(figures: RiskFigures) -> SafeString:
             _rules(top, width=width, height=height),
             _path("curve", [point(*one) for one in points]),
             mark,
-            _labels_below((point(x, 0)[0], f"{x:.0%}") for x in (0.0, 0.25, 0.5, 0.75)),
-            _labels_below([(point(1, 0)[0], "100% alone")]),
+            _labels_below((point(x, 0)[0], per_cent(x)) for x in (0.0, 0.25, 0.5, 0.75)),
+            _labels_below([(point(1, 0)[0], f"{per_cent(1)} alone")]),
             _named("wrong", "", width=width, height=height),
             width=width,
             height=height,

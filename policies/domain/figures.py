@@ -24,7 +24,23 @@ def money(amount: Decimal, currency: str = "") -> str:
     whole, _, decimals = plain_decimal(amount).partition(".")
     if not currency:
         return f"{whole}.{decimals.ljust(2, '0')}"
-    return f"{int(whole):,}.{decimals.ljust(2, '0')} {currency}"
+    return f"{grouped(amount)} {currency}"
+
+
+def grouped(amount: Decimal) -> str:
+    """An amount as pages print it, its thousands apart: "4,200.00", "1,250.125"."""
+    decimals = plain_decimal(amount).partition(".")[2]
+    return f"{amount:,.{max(2, len(decimals))}f}"
+
+
+def per_cent(share: float | Decimal, places: int = 0) -> str:
+    """A share in [0, 1] in per cent, the sign behind a space that doesn't break: "12 %"."""
+    return f"{share * 100:.{places}f}\u00a0%"
+
+
+def per_cent_between(lower: float, upper: float) -> str:
+    """An interval of shares in whole per cent: "9–16 %"."""
+    return f"{lower * 100:.0f}–{per_cent(upper)}"
 
 
 def moment(value: datetime) -> str:

@@ -10,7 +10,7 @@ from django.urls import NoReverseMatch, reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString, mark_safe
 
-from policies.domain.figures import confidence_figure
+from policies.domain.figures import confidence_figure, grouped, per_cent
 from policies.domain.spec import plain_decimal
 from policies.domain.vocabulary import ReasonCode, VerdictKind
 from reviews.domain import changes, text, typeset
@@ -60,13 +60,9 @@ def limit(value: object) -> str:
 
 @register.filter
 def amount(value: object) -> str:
-    """An amount with its thousands apart by narrow spaces and at least two decimals: 1 250.00."""
+    """An amount with its thousands apart and at least two decimals: 1,250.00."""
     number = _number(value)
-    if number is None:
-        return text_of(value)
-    exponent = number.as_tuple().exponent
-    places = max(2, -exponent) if isinstance(exponent, int) else 2
-    return f"{number:,.{places}f}".replace(",", "\u202f")
+    return text_of(value) if number is None else grouped(number)
 
 
 @register.filter
@@ -75,8 +71,7 @@ def percent(value: object) -> str:
     number = _number(value)
     if number is None:
         return "none"
-    shown = number * 100
-    return f"{shown:.1f}\u00a0%" if 0 < shown < 10 else f"{shown:.0f}\u00a0%"
+    return per_cent(number, 1 if 0 < number < Decimal("0.1") else 0)
 
 
 @register.filter

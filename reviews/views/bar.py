@@ -4,6 +4,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from policies.domain.figures import grouped
 from policies.domain.spec import ActionSpec
 from policies.domain.vocabulary import Reversibility, VerdictKind
 from reviews.domain.fields import shown_whole
@@ -23,8 +24,12 @@ class SecondAct:
     wrong: str = ""
 
     def is_given(self, text: str) -> bool:
-        """Typed as asked, whatever the case and the blanks."""
-        return "".join(text.split()).casefold() == "".join(self.expected.split()).casefold()
+        """Typed as asked, whatever the case, the blanks, and the commas between thousands."""
+        return _typed(text) == _typed(self.expected)
+
+
+def _typed(text: str) -> str:
+    return "".join(text.split()).replace(",", "").casefold()
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +103,6 @@ def second_act_of(
         return None
     amount = amount_of(form.payload, action=target) if form else amount
     if amount is not None:
-        return SecondAct(f"Type the amount, {amount:f}, to confirm", f"{amount:f}", wrong)
+        return SecondAct(f"Type the amount, {grouped(amount)}, to confirm", grouped(amount), wrong)
     word = (target.title if target else "confirm").split()[0].casefold()
     return SecondAct(f"Type “{word}” to confirm", word, wrong)

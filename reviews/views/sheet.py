@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.models import User
 from django.urls import reverse
 
+from policies.domain.figures import grouped
 from policies.domain.reasons import for_people
 from policies.domain.vocabulary import ReasonCode, Reversibility, VerdictKind, WorkflowKind
 from reviews.domain.changes import Change, changes_between
@@ -112,7 +113,7 @@ class Sheet:
     def title(self) -> str:
         if self.awaits_estimate:
             return f"What should be done? · {in_words(self.subject)}"
-        of = f" of {self.amount} {in_words(self.currency)}" if self.amount is not None else ""
+        of = f" of {grouped(self.amount)} {in_words(self.currency)}" if self.amount is not None else ""
         return f"{self.action_title}{of}" + (f" · {in_words(self.subject)}" if self.subject else "")
 
     @property

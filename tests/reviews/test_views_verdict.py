@@ -181,6 +181,18 @@ def test_an_override_to_what_can_t_be_undone_takes_two_acts(as_ana, policy, now)
     assert Verdict.objects.get().action == "send_letter"
 
 
+@pytest.mark.parametrize("typed", ["4,200.00", "4200.00", "4 200.00"])
+def test_an_amount_is_asked_for_as_the_page_prints_it_and_taken_with_or_without_its_comma(as_ana, policy, now, typed):
+    payload = {"message": "Too much", "amount": "4200.00", "currency": "EUR"}
+    ticket = make.gate_of(make.submit_one(now=now, payload=payload))
+    sent = {**opened(as_ana, ticket, at=now), "kind": "override", "action": "send_letter", "reason": "other"}
+    page = post(as_ana, ticket, "verdict", {**sent, "confirmation": "420.00"}).content.decode()
+    assert "Type 4,200.00 to confirm." in page
+    assert "of 4,200.00 EUR" in page
+    assert "4\u202f200" not in page
+    assert post(as_ana, ticket, "verdict", {**sent, "confirmation": typed}).status_code == 200
+
+
 # ---- Two acts
 
 

@@ -39,8 +39,8 @@ def test_confidences_that_are_surely_too_high_raise_an_alarm_for_their_action_an
     assert (alarm.model_name, alarm.model_version) == ("support-router", "1.0")
     assert alarm.message == (
         "refund_fee by support-router 1.0 is right less often than it says."
-        " Between 0.9 and 1.0 it says 95%, and 88% [85%–90%] of 600 were right."
-        " Over the whole scale: 95%, and 88% [85%–90%] of 600 were right."
+        " Between 0.9 and 1.0 it says 95\u00a0%, and 88\u00a0% [85–90\u00a0%] of 600 were right."
+        " Over the whole scale: 95\u00a0%, and 88\u00a0% [85–90\u00a0%] of 600 were right."
     )
     assert alarm.evidence["bands"][0]["n"] == 600
     assert parse_datetime(alarm.evidence["since"]) == NOW

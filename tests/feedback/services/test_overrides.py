@@ -43,7 +43,9 @@ def test_a_rate_that_is_surely_above_the_limit_raises_an_alarm_for_its_action():
     tally(90, 10, action="trace_top_up")
     (alarm,) = watched()
     assert (alarm.kind, alarm.action) == (AlarmKind.OVERRIDE_RATE, "refund_fee")
-    assert alarm.message.startswith("People changed 40% [31%–50%] of 100 refund_fee in 28 days; 20% is the limit.")
+    assert alarm.message.startswith(
+        "People changed 40\u00a0% [31–50\u00a0%] of 100 refund_fee in 28 days; 20\u00a0% is the limit."
+    )
 
 
 @pytest.mark.parametrize(("approved", "changed"), [(75, 25), (2, 7), (0, 0)])
@@ -103,7 +105,10 @@ def test_it_ends_by_itself_once_the_rate_is_back_and_says_why():
     watched(later(days=2))
     alarm.refresh_from_db()
     assert alarm.over_at == later(days=2)
-    assert alarm.over_because == "People changed 14% [11%–18%] of 350 in the last 28 days; 20% is the limit."
+    assert (
+        alarm.over_because
+        == "People changed 14\u00a0% [11–18\u00a0%] of 350 in the last 28 days; 20\u00a0% is the limit."
+    )
     assert Event.objects.filter(kind=EventKind.ALARM_ENDED, user=None).count() == 1
 
 

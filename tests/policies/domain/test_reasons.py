@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from policies.domain.evaluate import evaluate
-from policies.domain.figures import confidence_figure, moment, money
+from policies.domain.figures import confidence_figure, grouped, moment, money, per_cent, per_cent_between
 from policies.domain.reasons import for_people, low_confidence, rule_fired
 from policies.domain.sentences import describe
 from policies.domain.spec import Policy, RuleSpec, ThresholdSpec
@@ -244,6 +244,22 @@ def test_money_keeps_every_figure(amount):
     assert Decimal(written.removesuffix(" EUR").replace(",", "")) == amount
     assert re.fullmatch(r"\d{1,3}(,\d{3})*\.\d{2,4} EUR", written)
     assert Decimal(money(amount)) == amount
+
+
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [("4200", "4,200.00"), ("1250.125", "1,250.125"), ("-0.5", "-0.50"), ("0", "0.00"), ("1e6", "1,000,000.00")],
+)
+def test_an_amount_is_printed_with_its_thousands_apart(amount, shown):
+    assert grouped(Decimal(amount)) == shown
+
+
+def test_a_share_is_printed_in_per_cent_behind_a_space_that_does_not_break():
+    assert (per_cent(Decimal("0.01"), 1), per_cent(1), per_cent_between(0.092, 0.16)) == (
+        "1.0\u00a0%",
+        "100\u00a0%",
+        "9–16\u00a0%",
+    )
 
 
 def test_a_moment_is_told_in_utc_to_the_minute():
