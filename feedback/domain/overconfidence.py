@@ -6,8 +6,11 @@ multiplies the odds of that error rate by a factor and is fair or worse while th
 new bet starts at each label, R ← (1 + R) × the likelihood ratio, and half of the stakes go on all labels, half on each
 tenth of the scale, since too much in one place may hide behind too little in another. The weighted sum of the R is an
 e-detector: while the claim holds, the mean number of labels to a false alarm at R ≥ A is at least A, however often one
-looks. Forgetting old labels only makes R smaller. Sources: Shin, Ramdas and Rinaldo (2024), "E-detectors"; Arnold,
-Henzi and Ziegel (2023), "Sequentially valid tests for forecast calibration".
+looks. Forgetting old labels only makes R smaller. That holds of labels that come in the order of their decisions, as
+audits and gates by and large do; one that comes late is put in its place, and what stood after it is reckoned anew.
+
+Sources: Shin, Ramdas and Rinaldo (2024), "E-detectors"; Arnold, Henzi and Ziegel (2023), "Sequentially valid tests for
+forecast calibration".
 """
 
 from dataclasses import dataclass

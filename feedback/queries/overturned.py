@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
+from django.db.models import Exists, OuterRef
+
 from feedback.domain.vocabulary import LabelSource
 from feedback.models import Label
 from feedback.queries.labels import Scope
@@ -35,9 +37,11 @@ class Overturned:
 
 
 def overturned_audits(scope: Scope) -> tuple[Overturned, ...]:
-    """The newest of them. Five queries, by an index of nothing else."""
+    """The newest of them, but for those that a better source has put right since. Five queries, an index for them."""
     named = {name: getattr(scope, name) for name in ("action", "model_name", "model_version")}
+    corrected = Label.objects.filter(decision=OuterRef("decision"), stands=True, ai_was_right=True)
     wrong = Label.objects.filter(
+        ~Exists(corrected),
         workflow=scope.workflow,
         source=LabelSource.AUDIT,
         ai_was_right=False,

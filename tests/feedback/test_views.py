@@ -9,7 +9,7 @@ import pytest
 from django.test import Client as Browser
 from django.utils import timezone
 
-from feedback.domain.vocabulary import AlarmKind, RunState
+from feedback.domain.vocabulary import AlarmKind, LabelSource, RunState
 from feedback.models import Certificate, Export, KnownAnswer, Label, Look, Seed, Tally
 from feedback.services import collect_labels, end_alarm, raise_alarm, run_export, take_looks
 from feedback.services.confidences import watch_confidences
@@ -279,6 +279,14 @@ def test_what_an_audit_overturned_is_shown_with_what_is_right_and_whether_upstre
         assert f"{shown} the audit" in text_of(page("/insights/evidence/"))
     Delivery.objects.all().delete()
     assert "takes no webhooks; it is in its feed" in page("/insights/evidence/")
+    label = Label.objects.get(decision=decision, stands=True)
+    fields = {
+        name: getattr(label, name) for name in ("decision", "workflow", "action", "flag_probability", "decided_at")
+    }
+    Label.objects.filter(pk=label.pk).update(stands=False)
+    better = {"source": LabelSource.GROUND_TRUTH, "ai_was_right": True, "stands": True, "route": label.route}
+    Label.objects.create(**fields, **better, flagged=label.flagged, model_name="m", model_version="1")
+    assert "To be put right" not in page("/insights/evidence/"), "what is known better counts"
 
 
 def test_clean_audits_say_what_they_bound():
