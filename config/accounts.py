@@ -24,7 +24,7 @@ from django.views.decorators.debug import sensitive_post_parameters
 from django.views.decorators.http import require_GET, require_http_methods
 from django_htmx.http import HttpResponseClientRedirect
 from django_otp import login as confirm_session
-from django_otp import match_token
+from django_otp.models import Device
 from django_otp.plugins.otp_static.models import StaticDevice, StaticToken
 from django_otp.plugins.otp_totp.models import TOTPDevice
 
@@ -32,6 +32,8 @@ from config.rest import is_api, problem
 from reviews.queries.prepared import ByKey
 
 RECOVERY_CODES: Final = 10
+DIGITS: Final = 6
+"""Of an app's code; a recovery code has eight letters and digits."""
 OIDC_BACKEND: Final = "config.oidc.Provider"
 _OWES: Final = "owes_second_factor"  # in the session: a factor that was set up must be shown, required or not
 # What somebody reaches who has shown a password only; None of it shows or changes anything of the console.
@@ -168,7 +170,7 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         return redirect_to_login(_next(request), reverse("new-second-factor"))
     form = CodeForm(request.POST if request.method == "POST" else None)
     if request.method == "POST" and form.is_valid():
-        device = match_token(user, form.cleaned_data["code"])
+        device = _matched(user, form.cleaned_data["code"])
         if device is not None:
             confirm_session(request, device)
             request.session.cycle_key()
@@ -176,6 +178,14 @@ def second_factor(request: HttpRequest) -> HttpResponse:
         form.add_error("code", "This code doesn't match, was used already, or came too soon after a wrong one.")
     status = HTTPStatus.UNPROCESSABLE_ENTITY if form.is_bound else HTTPStatus.OK
     return render(request, "registration/second_factor.html", {"form": form, "next": _next(request)}, status=status)
+
+
+def _matched(user: User, code: str) -> Device | None:
+    """The device that the code is of. Only one of its kind is asked: a try that fails makes a device wait."""
+    kind = TOTPDevice if code.isdecimal() and len(code) == DIGITS else StaticDevice
+    with transaction.atomic():
+        devices = kind.objects.select_for_update().filter(user=user, confirmed=True)
+        return next((device for device in devices if device.verify_token(code)), None)
 
 
 @never_cache

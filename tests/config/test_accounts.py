@@ -86,6 +86,14 @@ def test_recovery_codes_are_shown_once_and_each_counts_once(required, visitor, a
     assert StaticToken.objects.count() == 9
 
 
+def test_wrong_codes_of_the_app_keep_no_recovery_code_waiting(visitor, anas):
+    _, codes = anas
+    log_in(visitor, ana())
+    for _ in range(3):
+        assert visitor.post("/second-factor/", {"code": "000000"}).status_code == 422
+    assert visitor.post("/second-factor/", {"code": codes[0]}).status_code == 302
+
+
 def test_a_wrong_code_sets_nothing_up(visitor):
     log_in(visitor, ana())
     visitor.get("/second-factor/new/")
