@@ -55,7 +55,7 @@ def make_sense(operation: str, case: schemathesis.Case) -> None:
         another = {**body, **proposal_body(external_id=body["external_id"]), "deadline": None, "requested_by": None}
         body = known if which < 4 else another
         case.headers.pop("Idempotency-Key", None)
-        case.headers["Prefer"] = "respond-async" if which == 5 else "return=representation"
+        case.headers["Prefer"] = "respond-async" if which >= 4 else "return=representation"
     elif operation == "issue_permit":
         body["audience"] = "Executor"
     elif operation == "redeem_permit":
