@@ -4,6 +4,7 @@ from django.db.models import Count, QuerySet
 
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
+from feedback.queries.labels import Key
 from policies.models import Workflow
 
 PAST = 20
@@ -17,6 +18,12 @@ def open_alarms(workflow: Workflow) -> tuple[Alarm, ...]:
 def standing_alarms() -> tuple[Alarm, ...]:
     """Of all workflows: those that nobody has acknowledged first, newest first. One query."""
     return _in_order(Alarm.objects.filter(over_at__isnull=True).select_related("workflow"))
+
+
+def alarmed_about(workflow: Workflow, kind: AlarmKind) -> set[Key]:
+    """The actions and models with an alarm of this kind that is not over. One query."""
+    alarms = Alarm.objects.filter(workflow=workflow, kind=kind, over_at__isnull=True)
+    return set(alarms.values_list("action", "model_name", "model_version"))
 
 
 def past_alarms(workflow: Workflow) -> tuple[Alarm, ...]:

@@ -6,6 +6,7 @@ from typing import Any
 from feedback.domain.overconfidence import Stretch
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
+from feedback.queries.alarms import alarmed_about
 from feedback.queries.confidences import LOOKED_BACK, Watched, watched_confidences, wrong_tickets
 from feedback.services.alarms import STANDS_AT_LEAST, end_alarm, raise_alarm
 from policies.domain.figures import per_cent, per_cent_between
@@ -16,9 +17,10 @@ def watch_confidences(workflow: Workflow, *, now: datetime) -> list[Alarm]:
     """Raise an alarm for each action and model whose confidences are surely too high; end those that no longer are."""
     found = {one.key: one for one in watched_confidences(workflow, now=now)}
     _end_those_over(workflow, found, now=now)
+    told = alarmed_about(workflow, AlarmKind.CALIBRATION)
     raised = []
     for one in found.values():
-        if not one.watch.is_alarming or one.watch.whole is None or one.watch.worst is None:
+        if one.key in told or not one.watch.is_alarming or one.watch.whole is None or one.watch.worst is None:
             continue
         action, name, version = one.key
         alarm = raise_alarm(

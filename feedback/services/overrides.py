@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 from feedback.domain.rates import Rate
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import Alarm
+from feedback.queries.alarms import alarmed_about
 from feedback.queries.overrides import Leading, Line, Window, leading_reasons, overrides_of
 from feedback.services.alarms import STANDS_AT_LEAST, end_alarm, raise_alarm
 from policies.domain.figures import per_cent, per_cent_between
@@ -21,10 +22,13 @@ def watch_overrides(workflow: Workflow, *, now: datetime) -> list[Alarm]:
     since = (now - LOOKED_BACK).date()
     lines = overrides_of(Window(workflow=workflow, since=since)).by_action
     _end_those_over(workflow, {line.name: line for line in lines}, now=now)
+    told = alarmed_about(workflow, AlarmKind.OVERRIDE_RATE)
     raised = []
     for line in lines:
         if line.rate.hidden or line.rate.interval.lower <= float(workflow.override_rate_limit):
             continue
+        if (line.name, "", "") in told:
+            continue  # What leads is looked up for those who are to be told.
         leading = leading_reasons(workflow, action=line.name, since=since)
         alarm = raise_alarm(
             AlarmKind.OVERRIDE_RATE,
