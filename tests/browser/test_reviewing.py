@@ -239,3 +239,15 @@ def test_without_javascript_a_ticket_is_decided_by_plain_forms(browser, live_ser
     page.wait_for_url(live_server.url + "/")
     assert Verdict.objects.count() == 2
     context.close()
+
+
+def test_whom_it_is_about_stays_on_one_line_beside_many_reasons(page, desk, workflow):
+    rules = [{"expression": f"confidence < 0.{place}", "sentence": f"Below 0.{place}."} for place in (96, 97, 98, 99)]
+    make.make_live_policy(workflow, rules=rules, now=timezone.now())
+    subject = {"type": "message", "id": "10530", "label": "Customer message 10530"}
+    submit(2, subject=subject)
+    submit(1, subject=subject, action="nobody_registered_this_action", confidence=0.5)
+    page.set_viewport_size({"width": 1440, "height": 900})
+    desk()
+    lines = page.locator("td.about bdi").evaluate_all("cells => cells.map(cell => cell.getClientRects().length)")
+    assert lines == [1, 1, 1]
