@@ -7,3 +7,23 @@ document.addEventListener("formset:added", (event) => {
     window.htmx.process(field);
   }
 });
+
+/* What was changed in a draft and not saved isn't lost to a link or a button above it without a question. */
+const draft = document.getElementById("policyversion_form");
+let unsaved = false;
+
+for (const kind of ["input", "change", "formset:added", "formset:removed"]) {
+  document.addEventListener(kind, (event) => {
+    unsaved ||= draft?.contains(event.target) || kind === "formset:removed";
+  });
+}
+
+draft?.addEventListener("submit", () => {
+  unsaved = false;
+});
+
+window.addEventListener("beforeunload", (event) => {
+  if (unsaved) {
+    event.preventDefault();
+  }
+});

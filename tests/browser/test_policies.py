@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.utils import timezone
-from playwright.sync_api import Browser, Page, expect
+from playwright.sync_api import Browser, Dialog, Page, expect
 
 from feedback.models import Backtest
 from feedback.services import request_backtest, run_backtest
@@ -117,6 +117,38 @@ def test_a_threshold_is_drafted_tried_back_tested_and_published_and_judges_the_n
     log_in(page, make.ana())
     page.goto(f"{live_server.url}/tickets/{make.gate_of(asked).pk}/")
     expect(page.get_by_text("policy 2", exact=True)).to_be_visible()
+
+
+def test_changes_to_a_draft_that_were_not_saved_are_not_dropped_without_a_question(
+    page: Page, live_server, log_in, workflow, reports
+):
+    log_in(page, make.ada())
+    page.goto(live_server.url + live_page(workflow))
+    page.get_by_role("button", name="Change", exact=True).click()
+    expect(page.get_by_text("This is a draft: nothing of it is in force.")).to_be_visible()
+    draft = page.url
+    confidence = page.locator(".inline-related", has_text="Refund fee").first.get_by_label("From a confidence of")
+    confidence.fill("0.6")
+    asked: list[str] = []
+
+    def stay(dialog: Dialog) -> None:
+        asked.append(dialog.type)
+        dialog.dismiss()
+
+    page.once("dialog", stay)
+    page.get_by_role("link", name="Publish…").click()
+    page.wait_for_timeout(300)
+    assert asked == ["beforeunload"]
+    assert page.url == draft
+    expect(confidence).to_have_value("0.6")
+
+    page.get_by_role("button", name="Save, and go on to publish…").click()
+    expect(page.get_by_text("it runs alone from a confidence of 0.6; before")).to_be_visible()
+    page.get_by_role("link", name="Back", exact=True).click()
+    expect(page.get_by_text("This is a draft: nothing of it is in force.")).to_be_visible()
+    page.get_by_role("link", name="Publish…").click()
+    expect(page.get_by_label("Reason")).to_be_visible()
+    assert asked == ["beforeunload"], "what is saved is left without a question"
 
 
 def test_a_lead_stops_a_workflow_from_its_page(page: Page, live_server, log_in, workflow, reports):
