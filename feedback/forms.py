@@ -13,6 +13,7 @@ from feedback.domain.vocabulary import CommentKind, ExportFormat, ExportShape
 from feedback.queries.figures import ALPHAS
 from feedback.queries.labels import Key, Scope
 from feedback.queries.overrides import Window
+from policies.domain.figures import per_cent
 from policies.models import Workflow
 from reviews.models import Decision
 
@@ -92,7 +93,7 @@ class LookForm(forms.Form):
 
     query = forms.CharField(required=False, max_length=LONGEST_QUERY, widget=forms.HiddenInput)
     alpha = forms.TypedChoiceField(
-        label="Wrong at most", choices=[(alpha, f"{alpha:.0%}") for alpha in ALPHAS], coerce=float, initial=0.02
+        label="Wrong at most", choices=[(alpha, per_cent(alpha)) for alpha in ALPHAS], coerce=float, initial=0.02
     )
     n = forms.IntegerField(label="Decisions of the random sample to wait for", min_value=1, initial=1000)
 

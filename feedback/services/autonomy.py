@@ -121,7 +121,7 @@ def failure_of_basis(row: ThresholdSpec, *, workflow: Workflow, now: datetime) -
 def failure_of_labels(evidence: RowEvidence) -> Failure | None:
     """Whether the labels speak against the row: against the error rate that it claims, or of a change for the worse."""
     claim, watch, row = evidence.claim, evidence.watch, evidence.row
-    if claim is not None and claim.failed_at is not None:
+    if claim is not None and claim.failed_at is not None and row.alpha is not None:
         sentence = (
             f"{_called(row)}: {claim.errors} of {claim.labels} decisions that ran alone and were checked were wrong;"
             f" that refutes the claim of at most {per_cent(row.alpha, 1)}."

@@ -14,6 +14,7 @@ from feedback.models import Certificate
 from feedback.queries.figures import split_sample
 from feedback.queries.labels import Labels, Scope, sample_of
 from policies.domain.canonical import canonical_bytes, sha256_hex
+from policies.domain.figures import per_cent
 from policies.domain.vocabulary import Autonomy
 from policies.models import ActionType, PolicyVersion, Threshold
 from policies.services import create_draft
@@ -97,8 +98,8 @@ def draft_from(certificate: Certificate, *, author: User, now: datetime) -> Poli
     if certificate.withdrawn_at is not None or certificate.expires_at <= now:
         raise CertificateOver
     note = (
-        f"Alone from {certificate.threshold:g}: with {1 - certificate.delta:.0%} confidence at most"
-        f" {certificate.alpha:.1%} wrong, by {certificate.n} labels with {certificate.errors} errors."
+        f"Alone from {certificate.threshold:g}: with {per_cent(1 - certificate.delta)} confidence at most"
+        f" {per_cent(certificate.alpha, 1)} wrong, by {certificate.n} labels with {certificate.errors} errors."
     )
     workflow, key = certificate.workflow, certificate.action
     with transaction.atomic():

@@ -20,6 +20,7 @@ from feedback.queries.labels import Scope, labels_of, sample_of
 from feedback.services.certify import NoneQualifies, write_certificate
 from feedback.services.refusals import NotAllowed
 from policies.domain.canonical import sha256_hex
+from policies.domain.figures import per_cent
 from reviews.domain.vocabulary import EventKind
 from reviews.services.record import record
 
@@ -51,7 +52,7 @@ def plan_look(scope: Scope, *, alpha: float, n: int, user: User, now: datetime) 
     least = smallest(alpha)
     if not least <= n <= LARGEST:
         raise LookRefused(
-            f"A look at {alpha:.1%} takes {least:,} decisions at least, and {LARGEST:,} at most.", field="n"
+            f"A look at {per_cent(alpha)} takes {least:,} decisions at least, and {LARGEST:,} at most.", field="n"
         )
     if not len(_before(scope, now=now)):
         raise LookRefused("No decision of the random sample has a label yet; where testing begins is set by those.")

@@ -233,7 +233,7 @@ def test_a_look_that_could_show_nothing_comes_back_with_the_limit():
     make_labels(np.zeros(400, dtype=bool))
     answer = browse(ada()).post("/insights/evidence/looks", {"query": "workflow=support", "alpha": "0.01", "n": "20"})
     assert answer.status_code == 422
-    assert "A look at 1.0% takes 437 decisions at least, and 1,000,000 at most." in answer.content.decode()
+    assert "A look at 1 % takes 437 decisions at least, and 1,000,000 at most." in text_of(answer.content.decode())
     assert 'value="20"' in answer.content.decode(), "nothing that was typed is lost"
     assert browse(ada()).post("/insights/evidence/looks", {"alpha": "0.01", "n": "many"}).status_code == 422
 
