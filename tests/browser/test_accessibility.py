@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from policies.domain.vocabulary import Reversibility, WorkflowKind
 from policies.services.stop import pause
@@ -96,26 +96,9 @@ def tickets():
     return {kind: ticket_of_kind(kind) for kind in PAYLOADS}
 
 
-@pytest.fixture(params=["light", "dark"])
-def scheme(request):
-    return request.param
-
-
-@pytest.fixture(params=[1440, 390])
-def width(request):
-    return request.param
-
-
 @pytest.fixture
-def page(browser: Browser, live_server, client, scheme, width):
-    context = browser.new_context(
-        viewport={"width": width, "height": 900 if width > 800 else 844}, color_scheme=scheme, base_url=live_server.url
-    )
-    client.force_login(make.ana())
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
-    yield context.new_page()
-    context.close()
+def page(page_of):
+    return page_of(make.ana())
 
 
 def check(page: Page, what: str, found: dict[str, list[str]]):

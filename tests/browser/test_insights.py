@@ -5,9 +5,8 @@ from decimal import Decimal
 
 import numpy as np
 import pytest
-from django.conf import settings
 from django.utils import timezone
-from playwright.sync_api import Browser, Page
+from playwright.sync_api import Page
 
 from feedback.domain.vocabulary import AlarmKind
 from feedback.models import KnownAnswer, ReasonTally, Seed, Tally
@@ -25,26 +24,9 @@ from tests.reviewing import decide
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(params=["light", "dark"])
-def scheme(request):
-    return request.param
-
-
-@pytest.fixture(params=[1440, 390])
-def width(request):
-    return request.param
-
-
 @pytest.fixture
-def page(browser: Browser, live_server, client, scheme, width):
-    context = browser.new_context(
-        viewport={"width": width, "height": 900}, color_scheme=scheme, base_url=live_server.url
-    )
-    client.force_login(make.omar())
-    cookie = client.cookies[settings.SESSION_COOKIE_NAME].value
-    context.add_cookies([{"name": settings.SESSION_COOKIE_NAME, "value": cookie, "url": live_server.url}])
-    yield context.new_page()
-    context.close()
+def page(page_of):
+    return page_of(make.omar())
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 from django.conf import settings
 from django_otp.oath import TOTP
 from django_otp.plugins.otp_totp.models import TOTPDevice
-from playwright.sync_api import Browser, Locator, Page, expect
+from playwright.sync_api import Locator, Page, expect
 
 from tests.browser.test_accessibility import check
 from tests.factories import PASSWORD, ana
@@ -15,23 +15,9 @@ from tests.factories import PASSWORD, ana
 pytestmark = pytest.mark.django_db(transaction=True)
 
 
-@pytest.fixture(params=["light", "dark"])
-def scheme(request):
-    return request.param
-
-
-@pytest.fixture(params=[1440, 390])
-def width(request):
-    return request.param
-
-
 @pytest.fixture
-def page(browser: Browser, live_server, scheme, width):
-    context = browser.new_context(
-        viewport={"width": width, "height": 900 if width > 800 else 844}, color_scheme=scheme, base_url=live_server.url
-    )
-    yield context.new_page()
-    context.close()
+def page(window):
+    return window.new_page()
 
 
 @pytest.fixture
