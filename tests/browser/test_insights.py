@@ -119,3 +119,23 @@ def test_axe_finds_nothing_on_the_insights_pages(page: Page, history, overconfid
             check(page, "an export", found)
     assert found == {}
     assert reports == []
+
+
+def test_axe_finds_nothing_where_an_admin_plans_a_look(page_of, history):
+    found: dict[str, list[str]] = {}
+    page = page_of(make.ada())
+    page.goto("/insights/evidence/")
+    check(page, "none planned", found)
+    page.get_by_label("to wait for").fill("20")
+    page.get_by_role("button", name="Plan a look").click()
+    page.get_by_text("takes 217 decisions at least").wait_for()
+    check(page, "refused", found)
+    page.get_by_label("to wait for").fill("600")
+    page.get_by_role("button", name="Plan a look").click()
+    page.get_by_text("0 of 600 decisions").wait_for()
+    check(page, "planned", found)
+    page.get_by_label("Reason for withdrawing it").fill("Another model comes.")
+    page.get_by_role("button", name="Withdraw").click()
+    page.get_by_text("Another model comes.").wait_for()
+    check(page, "withdrawn", found)
+    assert found == {}
