@@ -329,6 +329,10 @@ class Backtest(Run):
     version = models.ForeignKey(PolicyVersion, models.PROTECT, related_name="backtests")
     digest = models.CharField(max_length=71)  # of exactly the draft that was replayed
 
+    class Meta:
+        verbose_name = "back-test"
+        verbose_name_plural = "back-tests"
+
 
 class Export(Run):
     """Training data in a file below VAR_DIR/exports. `result` is its manifest."""

@@ -235,7 +235,8 @@ class RuleForm(forms.ModelForm):
         help_texts = {
             "expression": (
                 "CEL over action, subject, payload, amount, currency, confidence, alternatives, context, model and "
-                'requested_by, such as: amount > 100.0 || payload.message.contains("lawyer")'
+                "requested_by, such as: amount > 100.0. Test a field before you read it: "
+                'has(payload.text) && payload.text.contains("lawyer")'
             ),
             "group": "Empty: the workflow's review group.",
             "verdicts_needed": "People who must agree, 1 to 3.",

@@ -48,7 +48,8 @@ class Migration(migrations.Migration):
                 ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='backtests', to='policies.policyversion')),
             ],
             options={
-                'abstract': False,
+                'verbose_name': 'back-test',
+                'verbose_name_plural': 'back-tests',
             },
         ),
         migrations.CreateModel(
