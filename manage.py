@@ -9,10 +9,13 @@ from config import embedded, env
 
 def main() -> None:
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
-    # Without a server of one's own, the plan of the embedded one supplies addresses and secrets.
-    if "DATABASE_URL" not in os.environ or sys.argv[1:2] == ["up"]:
-        embedded.plan(env.var_dir())
-    execute_from_command_line(sys.argv)
+    try:
+        # Without a server of one's own, the plan of the embedded one supplies addresses and secrets.
+        if "DATABASE_URL" not in os.environ or sys.argv[1:2] == ["up"]:
+            embedded.plan(env.var_dir())
+        execute_from_command_line(sys.argv)
+    except env.SettingUnreadable as error:
+        sys.exit(str(error))
 
 
 if __name__ == "__main__":

@@ -75,3 +75,9 @@ def test_a_taken_port_is_said_plainly(var_dir, tmp_path):
     assert f"Port {port}" in refused.said()
     assert "Traceback" not in refused.said()
     assert refused.processes() == {}
+
+
+def test_a_port_that_is_no_number_is_said_plainly(tmp_path):
+    refused = start_product(tmp_path, "--no-demo", port="abc")
+    assert refused.supervisor.wait(30) == 1
+    assert refused.said().strip() == "PORT is 'abc', and must be a whole number."
