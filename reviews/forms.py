@@ -76,6 +76,8 @@ class LogFilterForm(FilterForm):
     band = forms.ChoiceField(
         label="Confidence", required=False, choices=[ANY, *((each, _of_band(each)) for each in BANDS)]
     )
+    least = forms.DecimalField(label="Confidence from", required=False, min_value=0, max_value=1, max_digits=8)
+    below = forms.DecimalField(label="Confidence below", required=False, min_value=0, max_value=1, max_digits=8)
     reviewer = forms.CharField(required=False, max_length=150)
     external_id = forms.CharField(label="External id", required=False, max_length=255)
     subject = forms.CharField(label="Subject's id", required=False, max_length=255)
@@ -87,7 +89,7 @@ class LogFilterForm(FilterForm):
         given: dict[str, Any] = {name: self.cleaned_data.get(name) or "" for name in self.fields}
         for name in ("since", "until"):
             given[name] = _start_of(self.cleaned_data.get(name))
-        given["policy"] = self.cleaned_data.get("policy")
+        given |= {name: self.cleaned_data.get(name) for name in ("policy", "least", "below")}
         return LogFilters(**given)
 
 

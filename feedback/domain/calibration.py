@@ -29,6 +29,16 @@ class Bin:
     interval: Interval
     hidden: bool
 
+    @property
+    def least(self) -> float:
+        """The lowest confidence in it, of `BINS` equally wide ones."""
+        return self.number / BINS
+
+    @property
+    def below(self) -> float | None:
+        """The confidence from which on the next bin begins; the last has none."""
+        return None if self.number == BINS - 1 else (self.number + 1) / BINS
+
 
 @dataclass(frozen=True, slots=True)
 class Calibration:

@@ -46,6 +46,7 @@ def _page(request: ReadersRequest, query: QueryDict, *, plan: LookForm, status: 
         "feedback/evidence.html",
         {
             **shown,
+            "scope": scope,
             "calibration": calibration_of(scope),
             "risk": risk_of(scope),
             "audits": audits_of(scope, now=now),

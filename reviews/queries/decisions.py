@@ -174,6 +174,8 @@ class LogFilters:
     model_version: str = ""
     policy: int | None = None  # the number of the version that judged it; 0 where none did
     band: str = ""  # of BANDS
+    least: Decimal | None = None  # confidence at or above
+    below: Decimal | None = None  # confidence below
     reviewer: str = ""  # a user's name, who gave a verdict that stands
     verdict: str = ""  # a kind of verdict that stands
     reason: str = ""  # a reason's code
@@ -244,6 +246,10 @@ def log_decisions(filters: LogFilters) -> QuerySet[Decision]:
         )
     if filters.band:
         found = found.filter(_in_band(filters.band))
+    if filters.least is not None:
+        found = found.filter(confidence__gte=filters.least)
+    if filters.below is not None:
+        found = found.filter(confidence__lt=filters.below)
     if filters.reason:
         found = found.filter(reasons__contains=[{"code": filters.reason}])
     if filters.since:

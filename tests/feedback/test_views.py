@@ -181,6 +181,9 @@ def test_the_evidence_shows_what_could_be_promised_and_what_audits_found():
     assert "steady" in text
     assert html.count('<svg class="chart') == 3, "reliability, and risk for a wide and for a narrow place"
     assert "From 1125 decisions of the random sample, after the 375 oldest" in text
+    narrowed = page("/insights/evidence/", action="refund_fee")
+    assert 'href="/log/?workflow=support&amp;action=refund_fee&amp;least=0.8000000&amp;below=0.8666667"' in narrowed
+    assert 'href="/log/?workflow=support&amp;action=refund_fee&amp;least=0.85"' in narrowed
 
 
 def test_ada_drafts_what_the_evidence_recommends_with_its_certificate_and_publishes_nothing():

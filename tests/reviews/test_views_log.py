@@ -63,6 +63,8 @@ def test_filters_narrow_and_nonsense_filters_nothing(as_ines, policy, now):
         ("since=2020-01-01&until=2021-01-01", set()),
         ("band=9&policy=1", {"the-other"}),
         ("policy=0", set()),
+        ("least=0.9&below=0.995", {"the-other"}),
+        ("least=2&below=little", {"the-one", "the-other"}),
         ("band=12&policy=first", {"the-one", "the-other"}),
         ("route=nonsense&since=yesterday&after=x", {"the-one", "the-other"}),
     ):

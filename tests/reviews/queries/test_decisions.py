@@ -1,5 +1,7 @@
 """Decisions as upstream reads them, and as the log tells of them."""
 
+from decimal import Decimal
+
 import pytest
 
 from feedback.domain.findings import band_of
@@ -80,6 +82,9 @@ def test_the_answer_says_what_runs_or_what_is_asked(each_status):
         (LogFilters(band="9"), ["approved"]),
         (LogFilters(band="6", verdict="reject"), ["rejected"]),
         (LogFilters(band="none"), []),
+        (LogFilters(least=Decimal("0.95"), route="auto"), ["approved"]),
+        (LogFilters(least=Decimal("0.6"), below=Decimal("0.95"), verdict="reject"), ["rejected"]),
+        (LogFilters(below=Decimal("0.6")), []),
         (LogFilters(policy=1, route="auto"), ["approved"]),
         (LogFilters(policy=2), []),
         (LogFilters(model_version="1.0", route="auto"), ["approved"]),
