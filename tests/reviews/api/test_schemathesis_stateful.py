@@ -20,7 +20,7 @@ from tests.reviews.api.test_schemathesis import ALL_CHECKS, _in_one_transaction,
 
 # But for the one of bad data that is accepted, since all data here is good.
 CHECKED = [check for check in ALL_CHECKS if check.__name__ != "negative_data_rejection"]
-SCENARIOS = 70
+SCENARIOS = 150
 STEPS = 10
 # The links alone: what could be guessed from names besides would act on ids of another kind. Good data alone: a link
 # puts a good id in the place of the bad one that makes a request a bad one. test_schemathesis.py sends the bad ones.
