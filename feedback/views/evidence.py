@@ -23,6 +23,7 @@ from feedback.permissions import (
 )
 from feedback.queries.evidence import evidence_of
 from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
+from feedback.queries.labels import Scope
 from feedback.queries.looks import looks_of
 from feedback.queries.overturned import overturned_audits
 from feedback.views.readers import ReadersRequest, choice_of, for_drafters, for_readers
@@ -46,7 +47,7 @@ def _page(request: ReadersRequest, query: QueryDict, *, plan: LookForm, status: 
         "feedback/evidence.html",
         {
             **shown,
-            "scope": scope,
+            "decisions": _in_the_log(scope),
             "calibration": calibration_of(scope),
             "risk": risk_of(scope),
             "audits": audits_of(scope, now=now),
@@ -61,6 +62,13 @@ def _page(request: ReadersRequest, query: QueryDict, *, plan: LookForm, status: 
         },
         status=status,
     )
+
+
+def _in_the_log(scope: Scope) -> str:
+    """The log's query of the decisions in scope."""
+    asked = {"workflow": scope.workflow.key, "action": scope.action}
+    asked |= {"model": scope.model_name, "model_version": scope.model_version}
+    return urlencode({name: value for name, value in asked.items() if value})
 
 
 @require_POST
