@@ -278,30 +278,35 @@ def _in_band(band: str) -> Q:
 
 def log_page(filters: LogFilters | None = None, *, after: UUID | None = None) -> LogPage:
     """A page of the log behind the decision `after`. Three queries, four with a filter, and no count of the whole."""
-    rows, next_after = log_stretch(filters or LogFilters(), after=after, most=PAGE)
+    filters = filters or LogFilters()
+    rows, next_after = log_stretch(filters, after=after, stop=place_to_stop(filters, after=after), most=PAGE)
     return LogPage(rows=tuple(rows), next_after=next_after)
 
 
-def log_stretch(filters: LogFilters, *, after: UUID | None, most: int) -> tuple[Sequence[LogRow], UUID | None]:
-    """The next rows behind the decision `after`, `most` at most, and the place to go on from; None at the end.
+def log_stretch(
+    filters: LogFilters, *, after: UUID | None, stop: UUID | None, most: int
+) -> tuple[Sequence[LogRow], UUID | None]:
+    """The next rows behind the decision `after`, down to `stop`, `most` at most, and the place to go on from.
 
-    Behind LOOKED_THROUGH decisions looking stops, with fewer rows: no index is of every filter, and a rare one would
-    read the whole log in one statement. What an index finds at once is found however old it is.
+    That is None at the end, and `stop` where fewer were found on the way.
     """
     found = log_decisions(filters)
     if after is not None:
         found = found.filter(id__lt=after)
-    stop = None
-    if filters != LogFilters() and not (filters.external_id or filters.subject):
-        stop = _place_behind(after)
     if stop is not None:
         found = found.filter(id__gte=stop)
     rows = log_rows(found[: most + 1])
     return rows[:most], rows[most - 1].decision_id if len(rows) > most else stop
 
 
-def _place_behind(after: UUID | None) -> UUID | None:
-    """The last of the next LOOKED_THROUGH decisions; None where there are no more. Reads nothing but the key."""
+def place_to_stop(filters: LogFilters, *, after: UUID | None) -> UUID | None:
+    """The last of the next LOOKED_THROUGH decisions; None where there are no more. Reads nothing but the key.
+
+    No index is of every filter, and a rare one would read the whole log in one statement. What an index finds at once
+    is found however old it is: None for that, too.
+    """
+    if filters == LogFilters() or filters.external_id or filters.subject:
+        return None
     walked = Decision.everything.order_by("-id").values_list("id", flat=True)
     if after is not None:
         walked = walked.filter(id__lt=after)

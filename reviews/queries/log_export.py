@@ -2,16 +2,18 @@
 
 from collections.abc import Iterator, Sequence
 
-from reviews.queries.decisions import LogFilters, LogRow, log_stretch
+from reviews.queries.decisions import LogFilters, LogRow, log_stretch, place_to_stop
 
 STRETCH = 500
 
 
 def log_stretches(filters: LogFilters) -> Iterator[Sequence[LogRow]]:
     """Every row that the filters let through, newest first. Four queries a stretch, none of them long."""
-    after = None
+    after = stop = None
     while True:
-        rows, after = log_stretch(filters, after=after, most=STRETCH)
+        if after == stop:
+            stop = place_to_stop(filters, after=after)
+        rows, after = log_stretch(filters, after=after, stop=stop, most=STRETCH)
         if rows:
             yield rows
         if after is None:
