@@ -5,15 +5,17 @@ chosen them, no label is looked at twice, and the exact test keeps its promise.
 """
 
 from contextlib import suppress
+from dataclasses import replace
 from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.models import User
 from django.db import IntegrityError, transaction
 
+from feedback.domain.rates import Floats
 from feedback.domain.thresholds import DELTA, FACTORS, count_sample, labels_needed, recommend_multi_start
 from feedback.domain.vocabulary import CertificateMethod
-from feedback.models import Look
+from feedback.models import Label, Look
 from feedback.permissions import may_draft_policies
 from feedback.queries.figures import OLDER
 from feedback.queries.labels import Scope, labels_of, sample_of
@@ -54,7 +56,7 @@ def plan_look(scope: Scope, *, alpha: float, n: int, user: User, now: datetime) 
         raise LookRefused(
             f"A look at {per_cent(alpha)} takes {least:,} decisions at least, and {LARGEST:,} at most.", field="n"
         )
-    if not len(_before(scope, now=now)):
+    if not _sampled(scope):
         raise LookRefused("No decision of the random sample has a label yet; where testing begins is set by those.")
     look = Look(
         workflow=scope.workflow,
@@ -104,20 +106,20 @@ def take_looks(*, now: datetime) -> tuple[Look, ...]:
 
 
 def _take(look: Look, *, now: datetime) -> bool:
-    scope = scope_of(look)
-    labels = sample_of(Scope(**{**scope, "since": look.planned_at}), now=now)
+    scope = Scope(look.workflow, look.action, look.model_name, look.model_version)
+    labels = sample_of(replace(scope, since=look.planned_at), now=now)
     look.seen = min(len(labels), look.n)
     if look.seen < look.n:
         look.save(update_fields=["seen"])
         return False
     labels = labels.of(slice(look.n)).with_confidence()
-    older = _before(Scope(**scope), now=look.planned_at)
+    older = _before(scope, moment=look.planned_at)
     sample = count_sample(labels.confidence, labels.error)
     found = recommend_multi_start(sample, older=older, alpha=look.alpha, delta=look.delta)
     look.taken_at, look.why_none = now, found.why_none
     with suppress(NoneQualifies):
         look.certificate = write_certificate(
-            Scope(**scope), CertificateMethod.MULTI_START, found, labels=labels, older=len(older), now=now
+            scope, CertificateMethod.MULTI_START, found, labels=labels, older=len(older), now=now
         )
     look.save(update_fields=["seen", "taken_at", "why_none", "certificate"])
     certificate = look.certificate
@@ -126,16 +128,17 @@ def _take(look: Look, *, now: datetime) -> bool:
     return True
 
 
-def scope_of(look: Look) -> dict[str, Any]:
-    """What it looks at, as the fields of a Scope."""
-    names = ("workflow", "action", "model_name", "model_version")
-    return {name: getattr(look, name) for name in names}
+def _sampled(scope: Scope) -> bool:
+    """Whether any decision of the random sample has a label."""
+    named = {name: getattr(scope, name) for name in ("action", "model_name", "model_version")}
+    labels = Label.objects.filter(workflow=scope.workflow, stands=True, flagged=True)
+    return labels.filter(**{name: it for name, it in named.items() if it}).exists()
 
 
-def _before(scope: Scope, *, now: datetime) -> Any:
-    """The confidences of the newest decisions of the random sample before a moment: they set where testing begins."""
+def _before(scope: Scope, *, moment: datetime) -> Floats:
+    """The confidences of the newest decisions of the random sample before then: they set where testing begins."""
     labels = labels_of(scope)
-    return labels.of(labels.flagged & (labels.received < now.timestamp())).with_confidence().confidence[-OLDER:]
+    return labels.of(labels.flagged & (labels.received < moment.timestamp())).with_confidence().confidence[-OLDER:]
 
 
 def _about(look: Look) -> dict[str, Any]:
