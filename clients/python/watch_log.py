@@ -22,7 +22,7 @@ import json
 import os
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 from urllib.error import HTTPError, URLError
@@ -52,19 +52,9 @@ def node(left: bytes, right: bytes) -> bytes:
 
 def root_from_leaf(leaf: bytes, index: int, size: int, proof: Sequence[bytes]) -> bytes:
     """The root that an inclusion proof leads to (RFC 9162, 2.1.3.2). Raises Fault where it has another length."""
-    place, last, hashed = index, size - 1, leaf
-    for sibling in proof:
-        if not last:
-            raise Fault("a proof of inclusion is too long")
-        if place & 1 or place == last:
-            hashed = node(sibling, hashed)
-            while place and not place & 1:
-                place, last = place >> 1, last >> 1
-        else:
-            hashed = node(hashed, sibling)
-        place, last = place >> 1, last >> 1
-    if last:
-        raise Fault("a proof of inclusion is too short")
+    hashed = leaf
+    for sibling, is_left in climbed(index, size - 1, proof, "inclusion"):
+        hashed = node(sibling, hashed) if is_left else node(hashed, sibling)
     return hashed
 
 
@@ -77,19 +67,27 @@ def roots_from(first: int, first_root: bytes, second: int, proof: Sequence[bytes
     while place & 1:
         place, last = place >> 1, last >> 1
     old = new = path[0]
-    for sibling in path[1:]:
-        if not last:
-            raise Fault("a proof of consistency is too long")
-        if place & 1 or place == last:
+    for sibling, is_left in climbed(place, last, path[1:], "consistency"):
+        if is_left:
             old, new = node(sibling, old), node(sibling, new)
-            while place and not place & 1:
-                place, last = place >> 1, last >> 1
         else:
             new = node(new, sibling)
+    return old, new
+
+
+def climbed(place: int, last: int, siblings: Sequence[bytes], what: str) -> Iterator[tuple[bytes, bool]]:
+    """Each sibling on the way up from a place to the root, and whether it stands to the left. Raises Fault."""
+    for sibling in siblings:
+        if not last:
+            raise Fault(f"a proof of {what} is too long")
+        is_left = bool(place & 1) or place == last
+        yield sibling, is_left
+        if is_left:
+            while place and not place & 1:
+                place, last = place >> 1, last >> 1
         place, last = place >> 1, last >> 1
     if last:
-        raise Fault("a proof of consistency is too short")
-    return old, new
+        raise Fault(f"a proof of {what} is too short")
 
 
 class Console:

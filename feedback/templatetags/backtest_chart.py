@@ -12,7 +12,7 @@ from django.utils.safestring import SafeString
 
 from feedback.domain.rates import Interval
 from feedback.queries.backtests import Bar, InFull
-from feedback.templatetags.charts import NOTHING, between, share
+from feedback.templatetags.charts import NOTHING, between, ceiling, share, tenths
 
 register = template.Library()
 
@@ -22,7 +22,6 @@ NAME: Final = 22  # from the top of a row to the foot of its name
 BAR, THICK, CAP = 30, 14, 10
 SCALE: Final = 24
 GAP: Final = 14
-SCALES: Final = (0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0)
 
 
 @register.simple_tag
@@ -75,14 +74,14 @@ def _row(bar: Bar, *, top: float, y: int, hatch: str) -> SafeString:
         drawn = format_html(
             '<rect class="open" x="{0}" y="{1}" width="{2}" height="{3}"/>'
             '<rect fill="url(#{4})" x="{0}" y="{1}" width="{2}" height="{3}"/>',
-            *(_number(x), y + BAR, _number(width), THICK, hatch),
+            *(tenths(x), y + BAR, tenths(width), THICK, hatch),
         )
     else:
         drawn = format_html(
             '<rect class="{0}" x="0" y="{1}" width="{2}" height="{3}"/>'
             '<path class="span" d="M{4} {5}v{6}m0-{7}H{8}m0-{7}v{6}"/>',
-            *("was" if bar.was else "share", y + BAR, _number(bar.share / top * WIDE), THICK),
-            *(_number(x), y + BAR + (THICK - CAP) // 2, CAP, CAP // 2, _number(x + width)),
+            *("was" if bar.was else "share", y + BAR, tenths(bar.share / top * WIDE), THICK),
+            *(tenths(x), y + BAR + (THICK - CAP) // 2, CAP, CAP // 2, tenths(x + width)),
         )
     return format_html(
         '<text class="name" x="0" y="{0}">{1}</text><rect class="track" x="0" y="{2}" width="{3}" height="{4}"/>{5}',
@@ -104,7 +103,14 @@ def _both_ways(alone: Bar, asked: Bar, *, y: int) -> tuple[SafeString, int]:
         '<text class="from" x="0" y="{12}">{13}</text><text class="below" x="{8}" y="{12}">0</text>'
         '<text class="to" x="{2}" y="{12}">{13}</text>',
         *(y + NAME, asked.by, WIDE, alone.by, y + BAR, THICK),
-        *(_number(middle - left), _number(left), _number(middle), _number(right), y + BAR - 4, y + BAR + THICK + 4),
+        *(
+            tenths(middle - left),
+            tenths(left),
+            tenths(middle),
+            tenths(right),
+            y + BAR - 4,
+            y + BAR + THICK + 4,
+        ),
         *(y + ROW + SCALE - 8, share(top)),
     ), ROW + SCALE
 
@@ -117,9 +123,4 @@ def _ends(interval: Interval, *, top: float) -> tuple[float, float]:
 
 def _top(bars: tuple[Bar, ...]) -> float:
     """The next round share above all that is drawn."""
-    largest = max((bar.interval.upper for bar in bars), default=1.0)
-    return next((step for step in SCALES if largest <= step), 1.0)
-
-
-def _number(value: float) -> str:
-    return f"{value:.1f}".rstrip("0").rstrip(".")
+    return ceiling(max((bar.interval.upper for bar in bars), default=1.0))

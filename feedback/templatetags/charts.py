@@ -82,7 +82,7 @@ def rate_bar(rate: Rate, largest: float = 1.0) -> SafeString:
     width = 120
 
     def at(value: float) -> str:
-        return _number(min(1.0, value / largest) * width)
+        return tenths(min(1.0, value / largest) * width)
 
     return format_html(
         '<svg class="rate" width="{0}" height="14" viewBox="0 0 {0} 14" aria-hidden="true">'
@@ -91,7 +91,7 @@ def rate_bar(rate: Rate, largest: float = 1.0) -> SafeString:
         '<line class="mark" x1="{3}" x2="{3}" y1="1" y2="13"/></svg>',
         width,
         at(rate.interval.lower),
-        _number(max(1.0, (min(1.0, rate.interval.upper / largest) - min(1.0, rate.interval.lower / largest)) * width)),
+        tenths(max(1.0, (min(1.0, rate.interval.upper / largest) - min(1.0, rate.interval.lower / largest)) * width)),
         at(rate.share),
     )
 
@@ -111,7 +111,7 @@ def trend(lines: Sequence[Line]) -> SafeString:
     shown = [(place, line) for place, line in enumerate(lines) if not line.rate.hidden]
     if len(shown) < 2:
         return NOTHING
-    top = _ceiling(max(line.rate.interval.upper for _, line in shown))
+    top = ceiling(max(line.rate.interval.upper for _, line in shown))
 
     def drawn(name: str, width: int, height: int) -> SafeString:
         step = (width - LEFT - RIGHT) / max(1, len(lines) - 1)
@@ -128,13 +128,13 @@ def trend(lines: Sequence[Line]) -> SafeString:
             format_html_join(
                 "",
                 '<line class="interval" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>',
-                ((_number(x), _number(lower), _number(upper)) for (x, lower), (_, upper) in ends),
+                ((tenths(x), tenths(lower), tenths(upper)) for (x, lower), (_, upper) in ends),
             ),
             _path("curve", [point(place, line.rate.share) for place, line in shown]),
             format_html_join(
                 "",
                 '<circle class="mark" cx="{}" cy="{}" r="3"/>',
-                (tuple(map(_number, point(place, line.rate.share))) for place, line in shown),
+                (tuple(map(tenths, point(place, line.rate.share))) for place, line in shown),
             ),
             _labels_below((point(place, 0)[0], line.name) for place, line in (shown[0], shown[-1])),
             _named("changed", "", width=width, height=height),
@@ -168,10 +168,10 @@ def reliability(figures: Calibration) -> SafeString:
             '<circle class="mark" cx="{0}" cy="{3}" r="3"/>',
             (
                 (
-                    _number(point(one.confidence, 0)[0]),
-                    _number(point(0, one.interval.lower)[1]),
-                    _number(point(0, one.interval.upper)[1]),
-                    _number(point(0, one.accuracy)[1]),
+                    tenths(point(one.confidence, 0)[0]),
+                    tenths(point(0, one.interval.lower)[1]),
+                    tenths(point(0, one.interval.upper)[1]),
+                    tenths(point(0, one.accuracy)[1]),
                 )
                 for one in bins
             ),
@@ -200,7 +200,7 @@ def risk_curve(figures: RiskFigures) -> SafeString:
     points = [(float(curve.coverage[place]), float(curve.risk[place])) for place in places]
     if not points:
         return NOTHING
-    top = _ceiling(max(value for _, value in points))
+    top = ceiling(max(value for _, value in points))
 
     live = next((one for one in figures.points if one.threshold == figures.live_threshold), None)
 
@@ -210,7 +210,7 @@ def risk_curve(figures: RiskFigures) -> SafeString:
 
         mark = NOTHING
         if live is not None and live.risk is not None:
-            x, y = map(_number, point(live.coverage, live.risk))
+            x, y = map(tenths, point(live.coverage, live.risk))
             mark = format_html(
                 '<line class="live" x1="{0}" x2="{0}" y1="{1}" y2="{2}"/>'
                 '<circle class="live" cx="{0}" cy="{3}" r="4"/>',
@@ -260,13 +260,13 @@ def _rules(top: float, *, width: float, height: float) -> SafeString:
     return format_html_join(
         "",
         '<line class="rule" x1="{0}" x2="{1}" y1="{2}" y2="{2}"/><text class="scale" x="{3}" y="{4}">{5}</text>',
-        ((LEFT, _number(width), _number(y), LEFT - 6, _number(y + 4), share(value)) for value, y in rows),
+        ((LEFT, tenths(width), tenths(y), LEFT - 6, tenths(y + 4), share(value)) for value, y in rows),
     )
 
 
 def _labels_below(labels: Iterable[tuple[float, str]]) -> SafeString:
     return format_html_join(
-        "", '<text class="below" x="{}" y="100%" dy="-6">{}</text>', ((_number(x), text) for x, text in labels)
+        "", '<text class="below" x="{}" y="100%" dy="-6">{}</text>', ((tenths(x), text) for x, text in labels)
     )
 
 
@@ -275,25 +275,26 @@ def _named(upward: str, rightward: str, *, width: float, height: float) -> SafeS
     return format_html(
         '<text class="axis" x="{}" y="{}">{}</text><text class="axis end" x="{}" y="{}">{}</text>',
         *(
-            _number(LEFT + 4),
-            _number(TOP + 12),
+            tenths(LEFT + 4),
+            tenths(TOP + 12),
             upward,
-            _number(width - RIGHT),
-            _number(height - BOTTOM - 6),
+            tenths(width - RIGHT),
+            tenths(height - BOTTOM - 6),
             rightward,
         ),
     )
 
 
 def _path(name: str, points: Sequence[tuple[float, float]]) -> SafeString:
-    steps = " ".join(f"{'M' if place == 0 else 'L'}{_number(x)} {_number(y)}" for place, (x, y) in enumerate(points))
+    steps = " ".join(f"{'M' if place == 0 else 'L'}{tenths(x)} {tenths(y)}" for place, (x, y) in enumerate(points))
     return format_html('<path class="{}" d="{}"/>', name, steps)
 
 
-def _ceiling(value: float) -> float:
+def ceiling(value: float) -> float:
     """The next round share above: the top of a scale."""
     return next((step for step in (0.01, 0.02, 0.05, 0.1, 0.2, 0.5) if value <= step), 1.0)
 
 
-def _number(value: Any) -> str:
+def tenths(value: Any) -> str:
+    """A coordinate, to tenths."""
     return f"{value:.1f}".rstrip("0").rstrip(".")

@@ -41,12 +41,19 @@ def missing_confidence(action: ActionSpec, *, is_null: bool, least: Decimal) -> 
 
 
 def high_value(action: ActionSpec, *, amount: Decimal, largest: Decimal, currency: str) -> Reason:
+    message = f"{money(amount, currency)} is above {money(largest, currency)}, the most that runs alone."
+    return _too_much(ReasonCode.HIGH_VALUE, message, action, amount=amount, most=largest, currency=currency)
+
+
+def _too_much(
+    code: ReasonCode, message: str, action: ActionSpec, *, amount: Decimal, most: Decimal, currency: str
+) -> Reason:
     return Reason(
-        code=ReasonCode.HIGH_VALUE,
-        message=f"{money(amount, currency)} is above {money(largest, currency)}, the most that runs alone.",
+        code=code,
+        message=message,
         field=_in_payload(action.amount_pointer),
         operator="<=",
-        limit=money(largest),
+        limit=money(most),
         observed=money(amount),
         ask=_ask(action, f"Is {money(amount, currency)} the right amount, and should it be that much?"),
     )
@@ -215,15 +222,8 @@ def no_budget(action: ActionSpec, *, name: str) -> Reason:
 def above_budget(action: ActionSpec, *, name: str, amount: Decimal, most: Decimal, currency: str) -> Reason:
     """The amount alone is more than the budget of a whole day, whatever was spent of it."""
     whose = f"{action.key}{' and one subject' if name == 'subject' else ''}"
-    return Reason(
-        code=ReasonCode.BUDGET_SPENT,
-        message=f"{money(amount, currency)} is above the daily budget of {round_money(most, currency)} for {whose}.",
-        field=_in_payload(action.amount_pointer),
-        operator="<=",
-        limit=money(most),
-        observed=money(amount),
-        ask=_ask(action, f"Is {money(amount, currency)} the right amount, and should it be that much?"),
-    )
+    message = f"{money(amount, currency)} is above the daily budget of {round_money(most, currency)} for {whose}."
+    return _too_much(ReasonCode.BUDGET_SPENT, message, action, amount=amount, most=most, currency=currency)
 
 
 def no_subject(action: ActionSpec) -> Reason:
