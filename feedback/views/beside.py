@@ -15,13 +15,8 @@ from django.views.decorators.vary import vary_on_headers
 
 from feedback import services
 from feedback.domain.vocabulary import CommentKind
-from feedback.forms import (
-    CommentForm,
-)
-from feedback.permissions import (
-    may_comment,
-    may_see_ticket,
-)
+from feedback.forms import CommentForm
+from feedback.permissions import may_comment, may_see_ticket
 from feedback.queries.comments import comments_on
 from feedback.queries.overrides import SHOWN, record_of, window_from
 from reviews.models import Decision, Ticket

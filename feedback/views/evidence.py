@@ -11,16 +11,9 @@ from django.utils import timezone
 from django.views.decorators.http import require_GET, require_POST
 
 from feedback import services
-from feedback.forms import (
-    LONGEST_QUERY,
-    DraftForm,
-    LookForm,
-    WithdrawForm,
-)
+from feedback.forms import LONGEST_QUERY, DraftForm, LookForm, WithdrawForm
 from feedback.models import Look
-from feedback.permissions import (
-    may_draft_policies,
-)
+from feedback.permissions import may_draft_policies
 from feedback.queries.evidence import evidence_of
 from feedback.queries.figures import agreement_of, audits_of, calibration_of, risk_of, thresholds_of
 from feedback.queries.labels import Scope

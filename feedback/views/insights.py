@@ -18,18 +18,9 @@ from django.views.decorators.http import require_GET, require_http_methods, requ
 
 from feedback import services
 from feedback.domain.vocabulary import ENDS_BY_ITSELF, ExportFormat, ExportShape, RunState
-from feedback.forms import (
-    AcknowledgeForm,
-    BacktestForm,
-    ExportForm,
-    SeedForm,
-)
+from feedback.forms import AcknowledgeForm, BacktestForm, ExportForm, SeedForm
 from feedback.models import Alarm, Export, Seed
-from feedback.permissions import (
-    may_acknowledge,
-    may_draft_policies,
-    may_plant,
-)
+from feedback.permissions import may_acknowledge, may_draft_policies, may_plant
 from feedback.queries.alarms import open_alarms, past_alarms
 from feedback.queries.backtests import backtests_of, in_full
 from feedback.queries.exports import newest_exports

@@ -14,14 +14,8 @@ from django.utils import timezone
 from django.views.decorators.cache import never_cache
 from django_htmx.middleware import HtmxDetails
 
-from feedback.forms import (
-    SHOWN_DAYS,
-    Choice,
-)
-from feedback.permissions import (
-    may_draft_policies,
-    may_read_insights,
-)
+from feedback.forms import SHOWN_DAYS, Choice
+from feedback.permissions import may_draft_policies, may_read_insights
 from feedback.queries.labels import busiest_of, keys_of
 from policies.models import Workflow
 

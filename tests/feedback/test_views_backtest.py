@@ -4,7 +4,6 @@ import re
 from decimal import Decimal
 
 import pytest
-from django.test import Client as Browser
 from django.urls import reverse
 from django.utils import timezone
 
@@ -14,6 +13,7 @@ from feedback.services import request_backtest, run_backtest
 from policies import services as policies
 from policies.models import PolicyVersion
 from tests.factories import ada, ana, make_live_policy, omar, submit_one
+from tests.feedback.insight_pages import browse
 
 pytestmark = pytest.mark.django_db
 
@@ -24,12 +24,6 @@ def draft() -> PolicyVersion:
     live = make_live_policy()
     submit_one(confidence=0.5)
     return policies.create_draft(live.workflow, author=ada(), source=live, now=timezone.now())
-
-
-def browse(user) -> Browser:
-    browser = Browser()
-    browser.force_login(user)
-    return browser
 
 
 def slot(draft: PolicyVersion, *, user=None) -> str:

@@ -6,21 +6,12 @@ from policies import queries, services
 from policies.models import PolicyChange, Workflow
 from tests import factories
 from tests.factories import NOW, ada, ana, eve, ines, omar
+from tests.policies.admin_pages import as_, text
 from tests.policies.scene import draft, first_version, publish, support
 
 pytestmark = pytest.mark.django_db
 
 ROW = "refund_fee runs alone at 0.85 and above, up to 50 EUR; 2 % of those are checked afterwards."
-
-
-def as_(person) -> Client:
-    client = Client()
-    client.force_login(person())
-    return client
-
-
-def text(response) -> str:
-    return " ".join(response.content.decode().split())
 
 
 @pytest.mark.parametrize("person", [ana, omar, ines, ada])
